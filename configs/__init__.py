@@ -1,0 +1,1 @@
+"""Experiments: one file each, run by `python -m tools.train`."""

@@ -1,0 +1,18 @@
+"""LW-DNA on scikit-learn's handwritten digits."""
+
+from tools.settings import default_config
+
+
+def get_config():
+    config = default_config()
+    config.network = "DigitsNet"
+    config.dataset = "digits"
+    config.epochs = 30
+    config.batch_size = 32
+    config.learning_rate = 0.05
+    config.decay = "cosine"
+    config.seeds = (0, 1, 2, 3, 4)
+    config.search.macs = 1.0
+    config.search.min_conv_fraction = 0.2
+    config.search.min_dense_fraction = 0.45
+    return config

@@ -1,0 +1,34 @@
+"""Channel widths for Keras CNNs: LW-DNA, and plain Keras models at the end."""
+
+from tf_hetero.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
+from tf_hetero.counting import Counts, count
+from tf_hetero.reporting import Comparison, compare
+from tf_hetero.rules import RuleCall, register_rule
+from tf_hetero.saliency import latent_saliency
+from tf_hetero.selection import select
+from tf_hetero.shrinking import shrink
+from tf_hetero.stripping import strip
+from tf_hetero.tracing import trace
+from tf_hetero.version import __version__
+from tf_hetero.widening import widen
+
+__all__ = [
+    "ChannelGraph",
+    "ChannelGroup",
+    "Comparison",
+    "Counts",
+    "Length",
+    "Outcome",
+    "RuleCall",
+    "Weight",
+    "__version__",
+    "compare",
+    "count",
+    "latent_saliency",
+    "register_rule",
+    "select",
+    "shrink",
+    "strip",
+    "trace",
+    "widen",
+]

@@ -1,0 +1,391 @@
+"""Names for channels: ids, units and channel groups. Plain NumPy, no Keras.
+
+Every physical channel of every tensor gets an integer, its *id*. A tensor is
+described by an array of ids with one axis for each of its non-batch axes; an
+axis along which the ids do not vary has length 1, so that an image tensor of
+shape `(batch, height, width, channels)` carries an array of shape
+`(1, 1, channels)`. Ids vary along one axis at the most.
+
+`ChannelIds` hands out ids while a model is traced; `ChannelGraph` is what is
+known when the last call has been seen: which ids have to live or die together
+(a *unit*), and which units are interchangeable (a *channel group*).
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Ids = np.ndarray
+Masks = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Length:
+    """A number in a config that is the number of channels named by `ids`."""
+
+    ids: Ids
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weight:
+    """How one weight of a layer follows the channels.
+
+    Attributes:
+        axes: for every axis of the weight the 1-D ids of the channels along
+            it, or None where the axis has nothing to do with channels.
+        positions: how often each element is multiplied in one call, for
+            kernels; 0 for biases, scales and statistics; None where the
+            spatial size is unknown.
+        input_axis: the axis over which a kernel sums its inputs; None for
+            weights that act on each channel apart.
+        padded_positions: `positions` as the papers count them, where that
+            differs (transposed convolutions).
+    """
+
+    axes: tuple[Ids | None, ...]
+    positions: int | None = 0
+    input_axis: int | None = None
+    padded_positions: int | None = None
+
+    @property
+    def is_kernel(self) -> bool:
+        return self.positions != 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a rule says about one call.
+
+    Attributes:
+        outputs: one id array (or None) for each output tensor.
+        weights: `Weight` by variable name, for the weights that follow the
+            channels.
+        config: config keys of the operation that contain `Length` leaves.
+        arguments: replacement for the call's positional arguments after the
+            tensors, with `Length` leaves; None keeps the call as it is.
+        counted_as: `"bn"` or `"relu"` where the papers count the layer's
+            output elements.
+    """
+
+    outputs: tuple[Ids | None, ...]
+    weights: Mapping[str, Weight] = dataclasses.field(default_factory=dict)
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    arguments: tuple[Any, ...] | None = None
+    counted_as: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Site:
+    """One call of the model together with what its rule said about it.
+
+    Attributes:
+        call: the call (`tf_hetero.flattening.Call`).
+        inputs: the id arrays of the tensors among the call's arguments.
+        outcome: what the rule said.
+        first: False for a further call of a layer that was met before.
+    """
+
+    call: Any
+    inputs: tuple[Ids | None, ...]
+    outcome: Outcome
+    first: bool
+
+    @property
+    def kernels(self) -> list[tuple[str, Weight]]:
+        """The weights that multiply, by variable name."""
+        return [(n, w) for n, w in self.outcome.weights.items() if w.is_kernel]
+
+
+def along(ids: Ids | None, axis: int) -> Ids | None:
+    """The 1-D ids along `axis`, or None where they do not vary there."""
+    if ids is None or ids.size != ids.shape[axis]:
+        return None
+    if ids.size == 1 and axis % ids.ndim != ids.ndim - 1:
+        return None
+    return ids.ravel()
+
+
+class ChannelIds:
+    """Hands out ids and collects what is unified and what is frozen."""
+
+    def __init__(self) -> None:
+        self._producers: list[str] = []
+        self._sizes: list[int] = []
+        self._count = 0
+        self._left: list[Ids] = []
+        self._right: list[Ids] = []
+        self._frozen: list[tuple[Ids, str]] = []
+
+    def fresh(self, size: int, producer: str) -> Ids:
+        """Returns `size` new ids, made by the layer named `producer`."""
+        self._producers.append(producer)
+        self._sizes.append(size)
+        self._count += size
+        return np.arange(self._count - size, self._count)
+
+    def unify(self, a: Ids, b: Ids) -> None:
+        """Makes the ids of `a` and `b` one unit each, position by position."""
+        a, b = np.broadcast_arrays(a, b)
+        self._left.append(a.ravel())
+        self._right.append(b.ravel())
+
+    def freeze(self, ids: Ids | None, reason: str) -> None:
+        """Forbids the removal of `ids`; the first reason is the one kept."""
+        if ids is not None:
+            self._frozen.append((ids.ravel(), reason))
+
+    def resolve(self, sites: Sequence[Site], flat: Any) -> "ChannelGraph":
+        """Turns ids into units and groups once every call has been seen."""
+        label = _components(self._count, self._left, self._right)
+        first_ids, unit_of = np.unique(label, return_inverse=True)
+        reasons: list[str | None] = [None] * len(first_ids)
+        for ids, reason in reversed(self._frozen):
+            for unit in np.unique(unit_of[ids]):
+                reasons[unit] = reason
+        frozen = np.array([reason is not None for reason in reasons], dtype=bool)
+        color = _interchangeable(unit_of, frozen, _arrays(sites))
+        producer_of = np.repeat(np.arange(len(self._sizes)), self._sizes)
+        groups = self._groups(first_ids, unit_of, color, producer_of, reasons)
+        return ChannelGraph(groups, unit_of, tuple(sites), flat)
+
+    def _groups(self, first_ids, unit_of, color, producer_of, reasons):
+        count = len(self._producers)
+        layers_of: dict[int, list[str]] = {}
+        for pair in np.unique(color[unit_of] * count + producer_of):
+            group_color, producer = divmod(int(pair), count)
+            layers = layers_of.setdefault(group_color, [])
+            if self._producers[producer] not in layers:
+                layers.append(self._producers[producer])
+        order = np.argsort(color, kind="stable")
+        _, starts = np.unique(color[order], return_index=True)
+        members = sorted(np.split(order, starts[1:]), key=lambda units: units[0])
+        seen: dict[str, int] = {}
+        groups = []
+        for units in members:
+            layers = layers_of[int(color[units[0]])]
+            stem = self._producers[producer_of[first_ids[units[0]]]]
+            seen[stem] = seen.get(stem, -1) + 1
+            groups.append(
+                ChannelGroup(
+                    name=f"{stem}-{seen[stem]}" if seen[stem] else stem,
+                    size=len(units),
+                    layers=tuple(layers),
+                    frozen=reasons[units[0]],
+                    units=units,
+                )
+            )
+        return tuple(groups)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ChannelGroup:
+    """Units that are interchangeable: one latent vector, one mask.
+
+    Attributes:
+        name: the first layer that produces these channels; further groups of
+            the same layer are called `name-1`, `name-2`, in channel order.
+        size: number of units.
+        layers: names of all layers that produce these channels.
+        frozen: None, or the reason why these units cannot be removed.
+        units: indices of the group's units in the graph.
+    """
+
+    name: str
+    size: int
+    layers: tuple[str, ...]
+    frozen: str | None
+    units: np.ndarray = dataclasses.field(repr=False)
+
+
+class ChannelGraph:
+    """The channels of a model: groups of units and what each call does.
+
+    Printing a graph shows the groups, their sizes and layers, and for frozen
+    ones the reason.
+
+    Attributes:
+        groups: tuple of `ChannelGroup`, in the order of the channels' ids.
+        unit_of: array that maps an id to its unit.
+        sites: tuple of `Site`, one for each call.
+        flat: the model as a list of calls (`tf_hetero.flattening.FlatGraph`).
+    """
+
+    def __init__(self, groups, unit_of, sites, flat):
+        self.groups: tuple[ChannelGroup, ...] = groups
+        self.unit_of: np.ndarray = unit_of
+        self.sites: tuple[Site, ...] = sites
+        self.flat = flat
+        self.num_units = sum(group.size for group in groups)
+        self.group_of = np.empty(self.num_units, dtype=np.int64)
+        for index, group in enumerate(groups):
+            self.group_of[group.units] = index
+
+    @property
+    def free_groups(self) -> list[ChannelGroup]:
+        """The groups whose units may be removed."""
+        return [group for group in self.groups if group.frozen is None]
+
+    def units(self, ids: Ids) -> np.ndarray:
+        """The unit of each id."""
+        return self.unit_of[ids]
+
+    def multiplicity(self, ids: Ids) -> np.ndarray:
+        """How often each unit of each group occurs in `ids`, group by group."""
+        occurrences = np.bincount(
+            self.group_of[self.unit_of[ids.ravel()]], minlength=len(self.groups)
+        )
+        return occurrences / np.array([group.size for group in self.groups])
+
+    def keep(self, masks: Masks) -> np.ndarray:
+        """One boolean a unit from `{group name: mask}`, with every check.
+
+        Groups that `masks` does not name are kept whole.
+        """
+        return self._spread(masks, np.ones(self.num_units, dtype=bool), _check_mask)
+
+    def scores(self, scores: Mapping[str, Any]) -> np.ndarray:
+        """One score a unit from `{group name: scores}`, NaN where none is given."""
+        return self._spread(scores, np.full(self.num_units, np.nan), _check_score)
+
+    def by_group(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Splits one value a unit into `{name of unfrozen group: values}`."""
+        return {group.name: values[group.units] for group in self.free_groups}
+
+    def _spread(self, by_name, values, check):
+        by_group = {group.name: group for group in self.groups}
+        unknown = [name for name in by_name if name not in by_group]
+        if unknown:
+            raise ValueError(
+                "Keys must be names of channel groups of this model. "
+                f"Received: {unknown}. The groups are {list(by_group)}. Groups "
+                "depend on `grouped`: pass the value that the masks were made with."
+            )
+        for name, given in by_name.items():
+            group = by_group[name]
+            values[group.units] = check(group, np.asarray(given))
+        return values
+
+    def matching(self, patterns: Iterable[str], argument: str) -> set[str]:
+        """Names of the groups that a regular expression matches.
+
+        A pattern matches a group whose name, or the name of any of its layers,
+        it matches from beginning to end.
+
+        Raises:
+            ValueError: if a pattern matches nothing.
+        """
+        if isinstance(patterns, str):
+            patterns = (patterns,)
+        names: set[str] = set()
+        for pattern in patterns:
+            found = {
+                group.name
+                for group in self.groups
+                if any(re.fullmatch(pattern, n) for n in (group.name, *group.layers))
+            }
+            if not found:
+                raise ValueError(
+                    f"Every pattern of `{argument}` must match a channel group or one "
+                    f"of its layers. Received: {pattern!r}, which matches none of "
+                    f"{[group.name for group in self.groups]}."
+                )
+            names |= found
+        return names
+
+    def __str__(self) -> str:
+        free = self.free_groups
+        lines = [
+            f"{len(free)} channel groups with {sum(g.size for g in free)} units, "
+            f"{len(self.groups) - len(free)} frozen groups"
+        ]
+        width = max((len(group.name) for group in self.groups), default=0)
+        for group in self.groups:
+            state = f"  frozen: {group.frozen}" if group.frozen else ""
+            layers = ", ".join(group.layers)
+            lines.append(f"  {group.name:<{width}} {group.size:>6}  [{layers}]{state}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<ChannelGraph of {self.flat.name!r}: {str(self).splitlines()[0]}>"
+
+
+def _check_mask(group: ChannelGroup, mask: np.ndarray) -> np.ndarray:
+    rule = f"The mask of group {group.name!r} must "
+    if mask.shape != (group.size,):
+        raise ValueError(
+            f"{rule}have one element for each of its {group.size} units. Received: "
+            f"shape {mask.shape}."
+        )
+    if mask.dtype != np.bool_:
+        raise ValueError(f"{rule}be boolean. Received: dtype {mask.dtype}.")
+    if group.frozen and not mask.all():
+        raise ValueError(
+            f"{rule}keep every unit, because the group is frozen ({group.frozen}). "
+            f"Received: {int((~mask).sum())} units removed."
+        )
+    if not mask.any():
+        raise ValueError(f"{rule}keep at least one unit. Received: all False.")
+    return mask
+
+
+def _check_score(group: ChannelGroup, score: np.ndarray) -> np.ndarray:
+    rule = f"The scores of group {group.name!r} must "
+    if score.shape != (group.size,):
+        raise ValueError(
+            f"{rule}have one element for each of its {group.size} units. Received: "
+            f"shape {score.shape}."
+        )
+    if not np.isfinite(score).all():
+        raise ValueError(
+            f"{rule}be finite. Received: {int((~np.isfinite(score)).sum())} values "
+            "that are NaN or infinite."
+        )
+    return score
+
+
+def _components(count: int, left: list[Ids], right: list[Ids]) -> np.ndarray:
+    """Connected components: for each id the smallest id of its unit."""
+    label = np.arange(count)
+    if not left:
+        return label
+    a, b = np.concatenate(left), np.concatenate(right)
+    while True:
+        low = np.minimum(label[a], label[b])
+        if np.array_equal(label[a], label[b]):
+            return label
+        np.minimum.at(label, label[a], low)
+        np.minimum.at(label, label[b], low)
+        while not np.array_equal(label, label[label]):
+            label = label[label]
+
+
+def _arrays(sites: Sequence[Site]) -> list[Ids]:
+    """Every distinct id array that occurs in the sites."""
+    arrays: dict[int, Ids] = {}
+    for site in sites:
+        axes = [a for w in site.outcome.weights.values() for a in w.axes]
+        for ids in (*site.inputs, *site.outcome.outputs, *axes):
+            if ids is not None:
+                base = ids if ids.base is None else ids.base
+                arrays.setdefault(id(base) if base.size == ids.size else id(ids), ids)
+    return list(arrays.values())
+
+
+def _interchangeable(unit_of, frozen, arrays) -> np.ndarray:
+    """Colors units: equal color, equal state and equal occurrences everywhere.
+
+    Partition refinement: each array splits the colors by how often a unit
+    occurs in it.
+    """
+    color = frozen.astype(np.int64)
+    next_color = 2
+    for ids in arrays:
+        units, occurrences = np.unique(unit_of[ids], return_counts=True)
+        pairs = color[units] * (occurrences.max() + 1) + occurrences
+        _, rank = np.unique(pairs, return_inverse=True)
+        color[units] = next_color + rank
+        next_color += int(rank.max()) + 1
+    return color

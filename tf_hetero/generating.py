@@ -1,0 +1,155 @@
+"""Generated kernels: which kernels the latent vectors make, and their values."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from tf_hetero.channels import ChannelGraph, Site, Weight
+from tf_hetero.hypernetwork import draw_direction, draw_latents, scale_axis
+from tf_hetero.selection import classifiers
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GeneratedKernel:
+    """A kernel that latent vectors generate.
+
+    Attributes:
+        variable: the layer's kernel variable.
+        value: the generated kernel.
+        latents: pairs of an axis of the kernel and the units along it.
+        output_axis: the axis of the units that the kernel produces; None for
+            kernels that act on each channel apart.
+    """
+
+    variable: Any
+    value: Any
+    latents: tuple[tuple[int, np.ndarray], ...]
+    output_axis: int | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GeneratedKernels:
+    """All generated kernels of a model and the latent element of every unit.
+
+    Attributes:
+        latents: one element a unit, frozen units included.
+        kernels: tuple of `GeneratedKernel`.
+        drawn: False where the kernels are the model's own.
+    """
+
+    latents: np.ndarray
+    kernels: tuple[GeneratedKernel, ...]
+    drawn: bool
+
+    def assign(self) -> None:
+        """Writes the generated kernels into the model's variables."""
+        for kernel in self.kernels:
+            kernel.variable.assign(kernel.value)
+
+
+def draw_kernels(
+    graph: ChannelGraph, exclude: Iterable[str] = (), embedding_dim: int = 8, seed: int = 0
+) -> GeneratedKernels:
+    """The kernels of a fresh hypernetwork, reproducible from `seed`.
+
+    A kernel axis of channels without ids gets a latent vector of its own: one
+    element in depthwise layers, the block's width in grouped ones.
+    """
+    latents = draw_latents(graph.num_units, _generator(seed))
+
+    def drawn(site: Site, name: str, weight: Weight, index: int) -> np.ndarray:
+        rng = _generator(seed, index)
+        shape = _variable(site, name).shape
+        spatial = int(np.prod(shape[:-2]))
+        inputs = 1 if weight.input_axis is None else shape[weight.input_axis]
+        kernel = draw_direction(shape, spatial * inputs, embedding_dim, rng)
+        for axis in (len(shape) - 2, len(shape) - 1):
+            ids = weight.axes[axis]
+            own = ids is None
+            along = draw_latents(shape[axis], rng) if own else latents[graph.units(ids)]
+            scale_axis(kernel, along, axis)
+        return kernel
+
+    return GeneratedKernels(latents, _generated(graph, exclude, drawn), drawn=True)
+
+
+def own_kernels(graph: ChannelGraph, exclude: Iterable[str] = ()) -> GeneratedKernels:
+    """The model's own kernels as generated ones, with latents of one."""
+
+    def own(site: Site, name: str, weight: Weight, index: int) -> Any:
+        del weight, index
+        return _variable(site, name).value
+
+    latents = np.ones(graph.num_units, dtype=np.float32)
+    return GeneratedKernels(latents, _generated(graph, exclude, own), drawn=False)
+
+
+def _generated(
+    graph: ChannelGraph, exclude: Iterable[str], make: Callable[..., Any]
+) -> tuple[GeneratedKernel, ...]:
+    free = np.array([group.frozen is None for group in graph.groups], bool)[graph.group_of]
+    plain = {id(site.call.operation) for site in classifiers(graph)}
+    excluded = _excluded_layers(graph, exclude)
+    touched = np.zeros(graph.num_units, bool)
+    kernels = []
+    for index, site in enumerate(graph.sites):
+        operation = site.call.operation
+        if not site.first or id(operation) in plain or site.call.name in excluded:
+            continue
+        for number, (name, weight) in enumerate(site.kernels):
+            axes = [
+                (axis, graph.units(ids))
+                for axis, ids in enumerate(weight.axes)
+                if ids is not None
+            ]
+            if not any(free[units].any() for _, units in axes):
+                continue
+            for _, units in axes:
+                touched[units] = True
+            value = make(site, name, weight, 2 * index + number)
+            kernels.append(
+                GeneratedKernel(
+                    _variable(site, name), value, tuple(axes), _output_axis(weight)
+                )
+            )
+    untouched = [g.name for g in graph.free_groups if not touched[g.units].all()]
+    if untouched:
+        raise ValueError(
+            "Every unfrozen channel group must be touched by a generated kernel, or its "
+            f"score would be zero. Received: {untouched} without one. Exclude fewer "
+            "layers, or give these groups scores of your own."
+        )
+    return tuple(kernels)
+
+
+def _output_axis(weight: Weight) -> int | None:
+    if weight.input_axis is None:
+        return None
+    last = len(weight.axes) - 1
+    return last if weight.input_axis % len(weight.axes) != last else last - 1
+
+
+def _excluded_layers(graph: ChannelGraph, exclude: Iterable[str]) -> set[str]:
+    if not exclude:
+        return set()
+    patterns = (exclude,) if isinstance(exclude, str) else tuple(exclude)
+    names = {site.call.name for site in graph.sites if site.kernels}
+    found = {p: {n for n in names if re.fullmatch(p, n)} for p in patterns}
+    nothing = [pattern for pattern, matched in found.items() if not matched]
+    if nothing:
+        raise ValueError(
+            "Every pattern of `exclude` must match a layer with a kernel. Received: "
+            f"{nothing}, which match none of {sorted(names)}."
+        )
+    return set().union(*found.values())
+
+
+def _variable(site: Site, name: str) -> Any:
+    return next(v for v in site.call.weights if v.name == name)
+
+
+def _generator(*seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))

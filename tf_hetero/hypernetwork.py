@@ -1,0 +1,92 @@
+"""The papers' hypernetwork: latent vectors in, convolution kernel out.
+
+For a kernel of shape `(kh, kw, c_in, c_out)` and embedding dimension `m`:
+
+    Z = z_in z_out^T + B0                (c_in, c_out)
+    E = Z[..., None] * W1 + B1           (c_in, c_out, m)
+    K[h, w] = sum_m W2[h, w, ..., m] * E[..., m] + B2[h, w]
+
+The maps from Z to E and from E to K are linear and apart for each pair of
+channels, so that removing an element of `z_in` or `z_out` removes a slice of
+the kernel and nothing else.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+
+def generate_kernel(z_in, z_out, w1, w2, b0, b1, b2) -> Any:
+    """Generates a convolution kernel from two latent vectors.
+
+    Args:
+        z_in: latent vector of the input channels, shape `(c_in,)`.
+        z_out: latent vector of the output channels, shape `(c_out,)`.
+        w1: first map, shape `(c_in, c_out, m)`.
+        w2: second map, shape `(kh, kw, c_in, c_out, m)`.
+        b0: bias of the latent matrix, shape `(c_in, c_out)`.
+        b1: bias of the embedding, shape `(c_in, c_out, m)`.
+        b2: bias of the kernel, shape `(kh, kw, c_in, c_out)`.
+
+    Returns:
+        The kernel, shape `(kh, kw, c_in, c_out)`.
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, Eqs. 1 to 3.
+        - The Heterogeneity Hypothesis, Eq. 7 (without biases).
+    """
+    latent = ops.expand_dims(z_in, 1) * ops.expand_dims(z_out, 0) + b0
+    embedding = ops.expand_dims(latent, -1) * w1 + b1
+    return ops.sum(w2 * embedding, axis=-1) + b2
+
+
+def draw_latents(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Fresh latent elements: z ~ N(0, 1)."""
+    return rng.standard_normal(size, dtype=np.float32)
+
+
+def draw_direction(
+    shape: Sequence[int], fan_in: int, embedding_dim: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draws `V = sum_m W2 * W1`, which is all of a fresh hypernetwork that matters.
+
+    At initialisation the biases are zero and the kernel is `z_in z_out^T * V`.
+    W1 is shared by all kernel positions, so the elements of V are not
+    independent; they are summed up one embedding dimension at a time, and W1
+    and W2 are never held.
+
+    Args:
+        shape: kernel shape, spatial axes first, then two axes of channels.
+        fan_in: inputs that one output element sums over, spatial ones included.
+        embedding_dim: the papers' m.
+        rng: random generator.
+
+    Returns:
+        V, float32, of the given shape.
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, section 3.6: W1 is
+          Xavier uniform with fans of one, W2 is Hyperfan-in.
+    """
+    bound1, bound2 = math.sqrt(3.0), math.sqrt(3.0 / (embedding_dim * fan_in))
+    direction = np.zeros(shape, dtype=np.float32)
+    for _ in range(embedding_dim):
+        w1 = rng.random(shape[-2:], dtype=np.float32)
+        w1 -= 0.5
+        w1 *= 4 * bound1 * bound2
+        w2 = rng.random(shape, dtype=np.float32)
+        w2 -= 0.5
+        w2 *= w1
+        direction += w2
+    return direction
+
+
+def scale_axis(kernel: np.ndarray, latent: np.ndarray, axis: int) -> np.ndarray:
+    """Multiplies a kernel by a latent vector along one axis, in place."""
+    shape = [1] * kernel.ndim
+    shape[axis] = -1
+    kernel *= latent.reshape(shape)
+    return kernel

@@ -1,0 +1,102 @@
+"""Every private part of Keras that this package touches, in one place.
+
+Keras documents neither the nodes of a functional model nor the classes behind
+`keras.ops`. What is used of them is here, and is tested on the lowest and the
+newest version of Keras that the package supports.
+"""
+
+import contextlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+from keras.src.ops import core as _core
+from keras.src.ops import nn as _nn
+from keras.src.ops import numpy as _numpy
+
+__all__ = [
+    "CustomScaleLayer",
+    "LayerScale",
+    "StochasticDepth",
+    "has_static_graph",
+    "nodes",
+    "operation_classes",
+    "seeded_initializers",
+    "structures",
+]
+
+
+def operation_classes(*names: str) -> list[type]:
+    """Classes of `keras.ops` by name; names this Keras lacks are left out."""
+    modules = (_core, _nn, _numpy)
+    found = (getattr(module, name, None) for name in names for module in modules)
+    return [c for c in found if isinstance(c, type) and issubclass(c, keras.Operation)]
+
+
+def has_static_graph(operation: Any) -> bool:
+    """Whether `operation` is a built Functional or Sequential model."""
+    return getattr(_functional(operation), "_nodes_by_depth", None) is not None
+
+
+def nodes(model: keras.Model) -> list[Any]:
+    """The calls that make up a functional model, in execution order.
+
+    Operands come in the order of the arguments, so that a residual block's
+    branches follow each other as they are written.
+    """
+    functional = _functional(model)
+    makers = {
+        id(output): node
+        for nodes_of_depth in functional._nodes_by_depth.values()
+        for node in nodes_of_depth
+        if node.operation is not None and not node.is_input
+        for output in node.outputs
+    }
+    ordered: dict[int, Any] = {}
+    pending = [makers[id(x)] for x in reversed(functional.outputs) if id(x) in makers]
+    while pending:
+        node = pending[-1]
+        missing = [
+            makers[id(x)]
+            for x in reversed(node.input_tensors)
+            if id(x) in makers and id(makers[id(x)]) not in ordered
+        ]
+        if missing:
+            pending.extend(missing)
+        else:
+            ordered[id(pending.pop())] = node
+    return list(ordered.values())
+
+
+def structures(model: Any) -> tuple[Any, Any]:
+    """The structures of symbolic inputs and outputs that the nodes speak of.
+
+    `Sequential.output` is another tensor once the model was called as a layer.
+    """
+    functional = _functional(model)
+    return functional._inputs_struct, functional._outputs_struct
+
+
+def _functional(model: Any) -> Any:
+    return getattr(model, "_functional", None) or model
+
+
+@contextlib.contextmanager
+def seeded_initializers(seed: int | None) -> Iterator[None]:
+    """Makes initializers without a seed of their own draw from `seed`.
+
+    Keras takes such seeds from Python's `random`, whose state is restored.
+    With None the state is left to the caller, as everywhere in Keras.
+    """
+    if seed is None:
+        yield
+        return
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

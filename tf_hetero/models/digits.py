@@ -1,0 +1,23 @@
+"""A small residual network for scikit-learn's handwritten digits."""
+
+import keras
+
+from tf_hetero.models.resnet_cifar import basic_block, classifier, convolution
+
+
+def DigitsNet(
+    input_shape=(8, 8, 1),
+    classes=10,
+    width_multiplier=1.0,
+    classifier_activation=None,
+    name="digits_net",
+) -> keras.Model:
+    """Three residual blocks of 8, 16 and 32 channels; arguments as for `ResNet20`."""
+    inputs = keras.Input(input_shape, name="image")
+    x = convolution(inputs, int(8 * width_multiplier), 3, 1, "stem")
+    x = keras.layers.ReLU(name="stem_relu")(x)
+    for stage, (width, stride) in enumerate(((8, 1), (16, 2), (32, 2)), start=1):
+        x = basic_block(x, int(width * width_multiplier), stride, f"stage{stage}")
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    outputs = classifier(x, classes, classifier_activation)
+    return keras.Model(inputs, outputs, name=name)

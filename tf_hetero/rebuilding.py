@@ -1,0 +1,128 @@
+"""New widths in, new model out: the only place that clones layers."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.channels import ChannelGraph, Ids, Site
+from tf_hetero.flattening import Call, fill, tree
+from tf_hetero.tracing import resolve_lengths
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rebuilt:
+    """A rebuilt model and where its layers come from.
+
+    Attributes:
+        model: a functional `keras.Model`, flat and uncompiled.
+        layers: pairs of a site of the old graph and the layer made from it.
+    """
+
+    model: keras.Model
+    layers: tuple[tuple[Site, Any], ...]
+
+
+def rebuild(
+    graph: ChannelGraph,
+    width: np.ndarray,
+    input_shape: Sequence | None = None,
+    float32: bool = False,
+) -> Rebuilt:
+    """Builds the model anew with other widths and fresh weights.
+
+    Args:
+        graph: the traced model.
+        width: for each unit how many units it becomes: 0 or 1 to remove and to
+            keep, 2 to double a group. Groups are widened evenly, so that only
+            sums over whole groups need to be integers.
+        input_shape: other input shapes, without the batch axis.
+        float32: whether layers with a mixed dtype policy become plain ones.
+
+    Returns:
+        A `Rebuilt`.
+    """
+    builder = _Builder(graph, width, float32)
+    inputs = _inputs(graph, input_shape)
+    outputs = graph.flat.run(inputs, builder)
+    model = keras.Model(inputs=inputs, outputs=outputs, name=graph.flat.name)
+    return Rebuilt(model, tuple(builder.layers))
+
+
+def _inputs(graph: ChannelGraph, input_shape: Sequence | None) -> Any:
+    tensors = tree.flatten(graph.flat.inputs)
+    shapes = [tensor.shape for tensor in tensors]
+    if input_shape is not None:
+        given = [input_shape] if np.ndim(input_shape[0]) == 0 else list(input_shape)
+        if [len(shape) + 1 for shape in given] != [len(shape) for shape in shapes]:
+            raise ValueError(
+                "`input_shape` must have one shape for each input, without the batch "
+                f"axis. Received: {input_shape} for inputs of shapes {shapes}."
+            )
+        shapes = [(None, *shape) for shape in given]
+    return tree.pack_sequence_as(
+        graph.flat.inputs,
+        [
+            keras.Input(batch_shape=shape, dtype=tensor.dtype, name=tensor.name)
+            for tensor, shape in zip(tensors, shapes, strict=True)
+        ],
+    )
+
+
+class _Builder:
+    """Clones the operation of each call and calls the clone."""
+
+    def __init__(self, graph: ChannelGraph, width: np.ndarray, float32: bool) -> None:
+        self._unit_of = graph.unit_of
+        self._width = width
+        self._sites = {id(site.call): site for site in graph.sites}
+        self._float32 = float32
+        self._clones: dict[tuple[int, str], Any] = {}
+        self._names: dict[str, int] = {}
+        self.layers: list[tuple[Site, Any]] = []
+
+    def __call__(self, call: Call, tensors: list[Any]) -> Any:
+        site = self._sites[id(call)]
+        config = {
+            key: resolve_lengths(value, self._length)
+            for key, value in site.outcome.config.items()
+        }
+        clone = self._clones.get((id(call.operation), repr(config)))
+        if clone is None:
+            clone = self._clone(call, config)
+            self._clones[id(call.operation), repr(config)] = clone
+            self.layers.append((site, clone))
+        arguments = resolve_lengths(site.outcome.arguments, self._length)
+        args, kwargs = fill(call, tensors, arguments)
+        return clone(*args, **kwargs)
+
+    def _length(self, ids: Ids) -> int:
+        return int(round(float(self._width[self._unit_of[ids]].sum())))
+
+    def _clone(self, call: Call, changes: dict[str, Any]) -> Any:
+        operation = call.operation
+        config = operation.get_config()
+        if "name" in config:
+            config["name"] = self._name(call.name)
+        if self._float32 and isinstance(operation, keras.layers.Layer):
+            config["dtype"] = operation.variable_dtype
+        config.update(changes)
+        return type(operation).from_config(config)
+
+    def _name(self, name: str) -> str:
+        number = self._names[name] = self._names.get(name, -1) + 1
+        return f"{name}_copy{number}" if number else name
+
+
+def copy_weights(rebuilt: Rebuilt, graph: ChannelGraph, keep: np.ndarray) -> None:
+    """Gives every layer the surviving slices of the weights that it comes from."""
+    for site, layer in rebuilt.layers:
+        for old, new in zip(site.call.weights, getattr(layer, "weights", ()), strict=True):
+            value = keras.ops.convert_to_numpy(old)
+            weight = site.outcome.weights.get(old.name)
+            for axis, ids in enumerate(weight.axes if weight else ()):
+                if ids is not None:
+                    value = np.compress(keep[graph.units(ids)], value, axis=axis)
+            new.assign(value)

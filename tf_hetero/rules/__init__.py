@@ -1,0 +1,17 @@
+"""How channels pass each layer and operation: one rule a family.
+
+A rule is a function of one call. It says which channels the outputs have and
+how the layer's weights and config follow the channels; everything else
+(slicing, resizing, counting, generating kernels) is the same for all layers.
+"""
+
+from tf_hetero.rules import (  # noqa: F401
+    convolutions,
+    elementwise,
+    normalizing,
+    reshaping,
+    spatial,
+)
+from tf_hetero.rules.base import RuleCall, frozen_tensor, register_rule, rule_for
+
+__all__ = ["RuleCall", "frozen_tensor", "register_rule", "rule_for"]

@@ -1,0 +1,330 @@
+"""LW-DNA's single shot: one gradient pass over the latent vectors."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.channels import ChannelGraph
+from tf_hetero.counting import CostModel
+from tf_hetero.flattening import fill, tree
+from tf_hetero.generating import GeneratedKernels, draw_kernels, own_kernels
+from tf_hetero.tracing import trace
+
+
+def latent_saliency(
+    model: Any,
+    x: Any,
+    y: Any,
+    loss: Any = None,
+    criterion: str = "gradient",
+    per_mac: bool = False,
+    from_weights: bool = False,
+    exclude: Iterable[str] = (),
+    embedding_dim: int = 8,
+    grouped: str = "auto",
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Scores every unit with one gradient pass over one batch.
+
+    Every kernel that touches an unfrozen unit is re-parameterized by a fresh
+    hypernetwork: it becomes the outer product of two latent vectors times a
+    random direction. One forward and backward pass gives the gradient of the
+    loss with respect to every latent element. The model itself (weights,
+    BatchNormalization statistics) is not touched. Under a distribution
+    strategy the batch is split and the gradients are summed.
+
+    Args:
+        model: a built functional or Sequential `keras.Model`.
+        x, y: one batch of inputs and targets, as for `model.train_on_batch`.
+        loss: a Keras loss or its name (a structure of them for several
+            outputs); the loss of a compiled model if None.
+        criterion: `"gradient"` (magnitude of the gradient, the paper's),
+            `"magnitude"` (magnitude of the latent; with `from_weights` the L2
+            norm of the unit's kernel slices), `"taylor"` (latent times
+            gradient) or `"normalized"` (gradient over its group's RMS).
+        per_mac: divides each score by the MACs that the unit costs.
+        from_weights: takes the model's own kernels, with latents of one,
+            instead of a fresh hypernetwork.
+        exclude: regular expressions; layers of which one matches the name keep
+            their own kernels.
+        embedding_dim: the hypernetwork's m.
+        grouped: as in `trace`.
+        seed: seed of the hypernetwork.
+
+    Returns:
+        Scores `{group name: array of shape (size,)}` for every unfrozen group.
+
+    Raises:
+        ValueError: if the loss is not finite (the message names the first
+            layer that is not), the batch is empty, labels lie outside the
+            classes, a pattern matches nothing, or an unfrozen group is touched
+            by no generated kernel.
+
+    Example:
+
+    >>> import keras, numpy as np, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    >>> x, y = np.random.rand(16, 8, 8, 3), np.random.randint(2, size=16)
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> tf_hetero.latent_saliency(model, x, y, loss)["stem"].shape
+    (4,)
+
+    References:
+        - The Heterogeneity Hypothesis, section 4, Eqs. 7 to 10.
+    """
+    check_criterion(criterion)
+    graph = trace(model, grouped)
+    if from_weights:
+        kernels = own_kernels(graph, exclude)
+    else:
+        kernels = draw_kernels(graph, exclude, embedding_dim, seed)
+    return score(model, graph, kernels, x, y, loss, criterion, per_mac)
+
+
+def score(
+    model: Any,
+    graph: ChannelGraph,
+    kernels: GeneratedKernels,
+    x: Any,
+    y: Any,
+    loss: Any,
+    criterion: str,
+    per_mac: bool = False,
+) -> dict[str, np.ndarray]:
+    """Scores from the kernels of a traced model; see `latent_saliency`."""
+    needs_gradient = criterion != "magnitude"
+    gradient = _gradient(model, graph, kernels, x, y, loss) if needs_gradient else None
+    values = _CRITERIA[criterion](graph, kernels, gradient)
+    if per_mac:
+        values = values / unit_macs(graph)
+    return graph.by_group(values.astype(np.float64))
+
+
+def check_criterion(criterion: str) -> None:
+    """Raises `ValueError` for an unknown criterion."""
+    if criterion not in _CRITERIA:
+        raise ValueError(
+            f"`criterion` must be one of {sorted(_CRITERIA)}. Received: {criterion!r}"
+        )
+
+
+def _magnitude(graph, kernels: GeneratedKernels, gradient) -> np.ndarray:
+    del gradient
+    if kernels.drawn:
+        return np.abs(kernels.latents)
+    squares = np.zeros(graph.num_units)
+    for kernel in kernels.kernels:
+        for axis, units in kernel.latents:
+            if axis == kernel.output_axis:
+                value = keras.ops.convert_to_numpy(kernel.value).astype(np.float64)
+                others = tuple(a for a in range(value.ndim) if a != axis)
+                np.add.at(squares, units, (value**2).sum(axis=others))
+    return np.sqrt(squares)
+
+
+def _normalized(graph: ChannelGraph, kernels, gradient: np.ndarray) -> np.ndarray:
+    del kernels
+    values = np.abs(gradient).astype(np.float64)
+    for group in graph.groups:
+        rms = np.sqrt(np.mean(values[group.units] ** 2))
+        values[group.units] /= rms if rms > 0 else 1.0
+    return values
+
+
+_CRITERIA: dict[str, Callable[..., np.ndarray]] = {
+    "gradient": lambda graph, kernels, gradient: np.abs(gradient),
+    "magnitude": _magnitude,
+    "taylor": lambda graph, kernels, gradient: np.abs(kernels.latents * gradient),
+    "normalized": _normalized,
+}
+
+
+def unit_macs(graph: ChannelGraph) -> np.ndarray:
+    """The MACs that the whole model loses with one unit less, for each unit."""
+    cost_model = CostModel(graph)
+    full = cost_model.macs(cost_model.sizes)
+    costs = []
+    for index in range(len(graph.groups)):
+        fewer = cost_model.sizes.copy()
+        fewer[index] -= 1
+        costs.append(max(full - cost_model.macs(fewer), 1.0))
+    return np.array(costs)[graph.group_of]
+
+
+def _gradient(model, graph, kernels: GeneratedKernels, x, y, loss) -> np.ndarray:
+    """The gradient of the loss with respect to every unit's latent element."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "The gradient pass needs KERAS_BACKEND=tensorflow. Received: "
+            f"{keras.backend.backend()!r}. criterion='magnitude' works everywhere."
+        )
+    import tensorflow as tf
+
+    loss = model_loss(model, loss)
+    check_batch(graph, x, y, loss)
+    x, y = (tree.map_structure(keras.ops.convert_to_tensor, part) for part in (x, y))
+    values = [tf.convert_to_tensor(kernel.value) for kernel in kernels.kernels]
+    latents = tf.convert_to_tensor(kernels.latents)
+
+    def step(x, y, weight, latents, values):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(latents)
+            mapping = [
+                (k.variable, _generate(tf, k.latents, value, latents))
+                for k, value in zip(kernels.kernels, values, strict=True)
+            ]
+            with keras.StatelessScope(state_mapping=mapping):
+                value = weight * loss_value(loss, y, model(x, training=True))
+        return value, tape.gradient(value, latents)
+
+    value, gradient = _run_replicas(tf, step, x, y, (latents, values))
+    if not np.isfinite(value) or not np.isfinite(gradient).all():
+        raise ValueError(
+            "The loss and its gradient must be finite. Received: loss="
+            f"{float(value)}; {_first_not_finite(graph, kernels, x)}."
+        )
+    return gradient
+
+
+def _generate(tf, axes, kernel, latents):
+    """The kernel as a function of the latents, at the point where it was generated.
+
+    The kernel is a product of one latent element along each axis and of a
+    direction, so that its derivative needs no direction: it is the kernel
+    divided by the element. Nothing but the kernel itself is held.
+    """
+
+    @tf.custom_gradient
+    def generate(latents):
+        def gradient(upstream):
+            product = upstream * kernel
+            total = tf.zeros_like(latents)
+            for axis, units in axes:
+                others = [a for a in range(product.shape.rank) if a != axis]
+                along = tf.reduce_sum(product, others) / tf.gather(latents, units)
+                total += tf.math.unsorted_segment_sum(along, units, latents.shape[0])
+            return total
+
+        return tf.identity(kernel), gradient
+
+    return generate(latents)
+
+
+def _run_replicas(tf, step, x, y, constants) -> tuple[np.ndarray, np.ndarray]:
+    """Runs the step, on the shares of the batch if there are several replicas."""
+    strategy = tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    size = len(tree.flatten(x)[0])
+    if replicas == 1:
+        value, gradient = tf.function(step)(x, y, tf.constant(1.0), *constants)
+        return value.numpy(), gradient.numpy()
+    if size < replicas:
+        raise ValueError(
+            "The batch must have at least one example for each replica. Received: "
+            f"{size} examples for {replicas} replicas."
+        )
+    cuts = np.linspace(0, size, replicas + 1).astype(int)
+
+    def share(structure):
+        def of(context):
+            i = context.replica_id_in_sync_group
+            return tree.map_structure(lambda a: a[cuts[i] : cuts[i + 1]], structure)
+
+        return strategy.experimental_distribute_values_from_function(of)
+
+    weights = strategy.experimental_distribute_values_from_function(
+        lambda c: tf.constant(
+            np.diff(cuts)[c.replica_id_in_sync_group] / size, dtype=tf.float32
+        )
+    )
+
+    @tf.function
+    def distributed(x, y, weights):
+        results = strategy.run(step, args=(x, y, weights, *constants))
+        return [strategy.reduce("SUM", result, axis=None) for result in results]
+
+    value, gradient = distributed(share(x), share(y), weights)
+    return value.numpy(), gradient.numpy()
+
+
+def model_loss(model: Any, loss: Any) -> Any:
+    """The loss to use: the given one, or that of a compiled model."""
+    loss = getattr(model, "loss", None) if loss is None else loss
+    if loss is None:
+        raise ValueError(
+            "A loss is needed: give `loss`, or compile the model with one. Received: "
+            "loss=None and a model that is not compiled."
+        )
+    return tree.map_structure(keras.losses.get, loss)
+
+
+def loss_value(loss: Any, y: Any, predicted: Any) -> Any:
+    """The loss as one number; with several outputs the sum over them."""
+    predictions, targets = tree.flatten(predicted), tree.flatten(y)
+    losses = tree.flatten(loss)
+    if len(losses) == 1:
+        losses *= len(predictions)
+    total = 0.0
+    for one, target, prediction in zip(losses, targets, predictions, strict=True):
+        total += keras.ops.mean(keras.ops.cast(one(target, prediction), "float32"))
+    return total
+
+
+def check_batch(graph: ChannelGraph, x: Any, y: Any, loss: Any) -> None:
+    """Raises `ValueError` for an empty batch or labels outside the classes."""
+    sizes = {len(part) for part in tree.flatten((x, y))}
+    if len(sizes) != 1 or sizes == {0}:
+        raise ValueError(
+            "x and y must hold the same number of examples, at least one. Received: "
+            f"{sorted(sizes)} examples."
+        )
+    outputs, targets = tree.flatten(graph.flat.outputs), tree.flatten(y)
+    losses = tree.flatten(loss)
+    if not len(outputs) == len(targets) or len(losses) not in (1, len(outputs)):
+        raise ValueError(
+            "There must be one target for each output, and one loss for all or for "
+            f"each. Received: {len(outputs)} outputs, {len(targets)} targets, "
+            f"{len(losses)} losses."
+        )
+    for index, (tensor, target) in enumerate(zip(outputs, targets, strict=True)):
+        if _is_sparse(losses[index % len(losses)]):
+            labels = keras.ops.convert_to_numpy(target)
+            if labels.min() < 0 or labels.max() >= tensor.shape[-1]:
+                raise ValueError(
+                    f"Labels must be from 0 to {tensor.shape[-1] - 1}, one below the "
+                    f"number of classes. Received: labels from {labels.min()} to "
+                    f"{labels.max()}."
+                )
+
+
+def _is_sparse(loss: Any) -> bool:
+    return isinstance(loss, keras.losses.SparseCategoricalCrossentropy) or (
+        loss is keras.losses.sparse_categorical_crossentropy
+    )
+
+
+def _first_not_finite(graph: ChannelGraph, kernels: GeneratedKernels, x: Any) -> str:
+    """Where the forward pass first leaves the finite numbers."""
+    if not all(np.isfinite(part).all() for part in tree.flatten(x)):
+        return "the input holds values that are not finite"
+    names: list[str] = []
+
+    def run(call, values):
+        args, kwargs = fill(call, values)
+        results = call.operation(*args, **kwargs)
+        for result in tree.flatten(results):
+            if not np.isfinite(keras.ops.convert_to_numpy(result)).all():
+                names.append(call.name)
+        return results
+
+    mapping = [(k.variable, keras.ops.convert_to_tensor(k.value)) for k in kernels.kernels]
+    with keras.StatelessScope(state_mapping=mapping):
+        graph.flat.run(x, run)
+    if names:
+        return f"the first layer whose output is not finite is {names[0]!r}"
+    return "every layer's output is finite, so look at the loss and the targets"

@@ -1,0 +1,355 @@
+"""Selection: which units survive a budget, given their scores."""
+
+import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.channels import ChannelGraph, ChannelGroup, Site
+from tf_hetero.counting import CostModel, Counts
+from tf_hetero.tracing import trace, tree
+
+SMALLEST_ABSOLUTE_BUDGET = 10_000
+
+
+def select(
+    model: Any,
+    scores: Mapping[str, Any],
+    macs: float | int | None = None,
+    params: float | int | None = None,
+    min_conv_fraction: float = 0.2,
+    min_dense_fraction: float = 0.45,
+    min_channels: int = 1,
+    multiple_of: int = 1,
+    exclude: Iterable[str] = (),
+    refill: bool = True,
+    grouped: str = "auto",
+) -> dict[str, np.ndarray]:
+    """Chooses the units to keep so that the model fits a budget.
+
+    One threshold over the scores of all units is lowered as far as the budget
+    allows; ties are broken by the order of the channels. Then removed units
+    are added back, best first, as long as they fit, so that the result costs
+    at most the budget and no removed unit fits any more.
+
+    Args:
+        model: a built functional or Sequential `keras.Model`.
+        scores: `{group name: 1-D array}`, one score a unit for every unfrozen
+            group; higher is better.
+        macs, params: budgets. A float is a fraction of the model's own cost, an
+            int is absolute. At least one is needed; both must hold.
+        min_conv_fraction: the papers' rho: every group keeps at least
+            `max(int(size * rho), 1)` units.
+        min_dense_fraction: the papers' tau: the same for groups that a
+            classifier reads (a Dense layer, or a convolution on 1x1 pixels,
+            that makes a model output).
+        min_channels: least number of units of any group.
+        multiple_of: the channels of each group are rounded to the nearest
+            multiple of this number within its floor and size.
+        exclude: regular expressions; groups of which one matches the name or
+            the name of a layer are kept whole.
+        refill: whether removed units are added back while they fit.
+        grouped: as in `trace`.
+
+    Returns:
+        Masks `{group name: boolean array}` for every unfrozen group.
+
+    Raises:
+        ValueError: if no budget is given, a budget is out of range or cannot
+            be reached with the floors and frozen groups, or if the scores do
+            not fit the model.
+
+    Example:
+
+    >>> import keras, numpy as np, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    >>> scores = {"stem": np.array([0.4, 0.1, 0.3, 0.2])}
+    >>> tf_hetero.select(model, scores, macs=0.5)["stem"]
+    array([ True, False,  True, False])
+
+    References:
+        - The Heterogeneity Hypothesis, section 4 and Eq. 11; floors as
+          fractions of the widened size, as in the released code.
+    """
+    graph = trace(model, grouped)
+    budgets = {"macs": macs, "params": params}
+    floors = minimum_units(
+        graph, min_conv_fraction, min_dense_fraction, min_channels, exclude
+    )
+    limits = absolute_budgets(budgets, CostModel(graph).counts())
+    return Selector(graph, limits, floors, multiple_of).masks(scores, refill)
+
+
+def minimum_units(
+    graph: ChannelGraph,
+    min_conv_fraction: float,
+    min_dense_fraction: float,
+    min_channels: int = 1,
+    exclude: Iterable[str] = (),
+) -> np.ndarray:
+    """The floor of every group: rho, tau, the least width, frozen and excluded."""
+    for name, fraction in (
+        ("min_conv_fraction", min_conv_fraction),
+        ("min_dense_fraction", min_dense_fraction),
+    ):
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"`{name}` must be from 0 to 1. Received: {fraction}")
+    if min_channels < 1:
+        raise ValueError(f"`min_channels` must be at least 1. Received: {min_channels}")
+    whole = graph.matching(exclude, "exclude")
+    classified = {g.name for g in read_by_classifiers(graph)}
+    floors = []
+    for group in graph.groups:
+        fraction = min_dense_fraction if group.name in classified else min_conv_fraction
+        floor = max(int(group.size * fraction), min_channels, 1)
+        free = group.frozen is None and group.name not in whole
+        floors.append(min(floor, group.size) if free else group.size)
+    return np.array(floors)
+
+
+def classifiers(graph: ChannelGraph) -> list[Site]:
+    """Sites of the layers that turn features into the model's outputs.
+
+    A Dense layer, or a convolution on 1x1 pixels, whose units are those of a
+    model output.
+    """
+    made = {
+        tensor.key: ids
+        for site in graph.sites
+        for tensor, ids in zip(site.call.outputs, site.outcome.outputs, strict=True)
+        if ids is not None
+    }
+    keys = [tensor.key for tensor in tree.flatten(graph.flat.outputs)]
+    units = [np.unique(graph.units(made[key])) for key in keys if key in made]
+    outputs = np.concatenate(units) if units else np.array([], int)
+    found = []
+    for site in graph.sites:
+        mixing = [w for _, w in site.kernels if w.input_axis is not None]
+        if not mixing or not _on_one_pixel(site):
+            continue
+        if np.isin(graph.units(site.outcome.outputs[0]), outputs).any():
+            found.append(site)
+    return found
+
+
+def _on_one_pixel(site: Site) -> bool:
+    if isinstance(site.call.operation, keras.layers.Dense):
+        return True
+    return set(site.call.inputs[0].shape[1:-1]) == {1}
+
+
+def read_by_classifiers(graph: ChannelGraph) -> list[ChannelGroup]:
+    """The unfrozen groups that a classifier reads."""
+    groups = set()
+    for site in classifiers(graph):
+        for _, weight in site.kernels:
+            ids = None if weight.input_axis is None else weight.axes[weight.input_axis]
+            if ids is not None:
+                groups |= set(graph.group_of[graph.units(ids)])
+    return [graph.groups[i] for i in sorted(groups) if graph.groups[i].frozen is None]
+
+
+def check_budgets(budgets: Mapping[str, Any]) -> None:
+    """Raises `ValueError` if no budget is given."""
+    if all(value is None for value in budgets.values()):
+        raise ValueError(
+            "A budget is needed: give `macs` or `params`, as a fraction (float) or an "
+            f"absolute number (int). Received: {dict(budgets)}"
+        )
+
+
+def absolute_budgets(
+    budgets: Mapping[str, Any], full: Counts, largest_fraction: float = 1.0
+) -> dict[str, int]:
+    """The given budgets (`"macs"`, `"params"`) as numbers of operations and weights.
+
+    Raises:
+        ValueError: if no budget is given, one is no number or out of range, or
+            is an int so small that a fraction was meant.
+    """
+    check_budgets(budgets)
+    return {
+        name: _absolute_budget(name, value, getattr(full, name), largest_fraction)
+        for name, value in budgets.items()
+        if value is not None
+    }
+
+
+def _absolute_budget(name: str, value: Any, full: int, largest_fraction: float) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ValueError(
+            f"`{name}` must be a float (a fraction) or an int (absolute). Received: "
+            f"{name}={value!r}"
+        )
+    if isinstance(value, numbers.Integral):
+        if value < SMALLEST_ABSOLUTE_BUDGET:
+            raise ValueError(
+                f"An int budget is absolute and at least {SMALLEST_ABSOLUTE_BUDGET}. "
+                f"Received: {name}={value}. For a fraction write {float(value)}."
+            )
+        return int(value)
+    if not 0 < value <= largest_fraction or value == float("inf"):
+        bound = "finite" if largest_fraction == float("inf") else "at most 1"
+        raise ValueError(
+            f"`{name}` as a fraction must be above 0 and {bound}. Received: "
+            f"{name}={value}"
+        )
+    return int(float(value) * full)
+
+
+class Selector:
+    """Chooses units of a traced model within limits.
+
+    Args:
+        graph: the traced model.
+        limits: `{"macs": ..., "params": ...}`, absolute, one or both.
+        floors: least number of units of each group.
+        multiple_of: see `select`.
+
+    Raises:
+        ValueError: if the floors alone cost more than a limit.
+    """
+
+    def __init__(
+        self,
+        graph: ChannelGraph,
+        limits: Mapping[str, int],
+        floors: np.ndarray,
+        multiple_of: int = 1,
+    ) -> None:
+        cost_model = CostModel(graph)
+        self._graph = graph
+        self._limits = [(name, getattr(cost_model, name), v) for name, v in limits.items()]
+        self._allowed = _allowed_counts(graph, floors, multiple_of)
+        self._check_reachable()
+
+    def masks(self, scores: Mapping[str, Any], refill: bool = True) -> dict[str, np.ndarray]:
+        """Masks for every unfrozen group; see `select`."""
+        ranking = _Ranking(self._graph, _complete_scores(self._graph, scores))
+        kept = _lowest_threshold(ranking, self._allowed, self._fits)
+        if refill:
+            kept = _refilled(ranking, self._allowed, kept, self._fits)
+        return ranking.masks(kept)
+
+    def _fits(self, kept: np.ndarray) -> bool:
+        # Costs are integers below 2**53; the half absorbs rounding.
+        return all(cost(kept) <= limit + 0.5 for _, cost, limit in self._limits)
+
+    def _check_reachable(self) -> None:
+        smallest = np.array([counts[0] for counts in self._allowed], float)
+        for name, cost, limit in self._limits:
+            least = int(round(float(cost(smallest))))
+            if least > limit:
+                raise ValueError(
+                    "The budget must be reachable with the floors and frozen groups. "
+                    f"Received: {name}={limit:,}, but the smallest reachable value is "
+                    f"{least:,}. Raise the budget, or lower min_conv_fraction, "
+                    "min_dense_fraction, min_channels or exclude."
+                )
+
+
+def _complete_scores(graph: ChannelGraph, scores: Mapping[str, Any]) -> np.ndarray:
+    values = graph.scores(scores)
+    missing = [g.name for g in graph.free_groups if np.isnan(values[g.units]).any()]
+    if missing:
+        raise ValueError(
+            "`scores` must hold every unfrozen channel group. Received: no scores for "
+            f"{missing}."
+        )
+    return values
+
+
+def _allowed_counts(graph, floors: np.ndarray, multiple_of: int) -> list[np.ndarray]:
+    """For each group the numbers of units that it may end with, ascending."""
+    if multiple_of < 1:
+        raise ValueError(f"`multiple_of` must be at least 1. Received: {multiple_of}")
+    allowed = []
+    for group, floor in zip(graph.groups, floors, strict=True):
+        counts = np.arange(floor, group.size + 1)
+        if multiple_of > 1 and group.frozen is None:
+            rounded = counts[counts * channels_per_unit(graph, group) % multiple_of == 0]
+            counts = rounded if rounded.size else counts[-1:]
+        allowed.append(counts)
+    return allowed
+
+
+def channels_per_unit(graph: ChannelGraph, group: ChannelGroup) -> int:
+    """How many channels of its first layer's output make one unit of a group."""
+    site = next(site for site in graph.sites if site.call.name == group.layers[0])
+    index = graph.groups.index(group)
+    return int(round(graph.multiplicity(site.outcome.outputs[0])[index]))
+
+
+class _Ranking:
+    """Free units from best to worst, with the group of each."""
+
+    def __init__(self, graph: ChannelGraph, scores: np.ndarray) -> None:
+        self._graph = graph
+        free = np.concatenate([np.array([], int), *(g.units for g in graph.free_groups)])
+        free.sort()
+        self._order = free[np.argsort(-scores[free], kind="stable")]
+        self.groups = graph.group_of[self._order]
+
+    def counts(self, top: int) -> np.ndarray:
+        """Units of each group among the `top` best of all."""
+        return np.bincount(self.groups[:top], minlength=len(self._graph.groups))
+
+    def masks(self, kept: np.ndarray) -> dict[str, np.ndarray]:
+        """Keeps the best `kept` units of each group."""
+        masks = {}
+        for group in self._graph.free_groups:
+            index = self._graph.group_of[group.units[0]]
+            best = self._order[self.groups == index][: int(kept[index])]
+            masks[group.name] = np.isin(group.units, best)
+        return masks
+
+
+def _lowest_threshold(ranking, allowed, fits) -> np.ndarray:
+    """Bisects over the rank: with fixed floors the keep sets are nested."""
+
+    def kept(top: int) -> np.ndarray:
+        counts = ranking.counts(top)
+        return np.array([_nearest(a, n) for a, n in zip(allowed, counts, strict=True)])
+
+    low, high = 0, len(ranking.groups)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(kept(middle)):
+            low = middle
+        else:
+            high = middle - 1
+    return kept(low)
+
+
+def _nearest(allowed: np.ndarray, number: int) -> float:
+    index = np.searchsorted(allowed, number)
+    if index == len(allowed):
+        return float(allowed[-1])
+    if index and number - allowed[index - 1] < allowed[index] - number:
+        index -= 1
+    return float(allowed[index])
+
+
+def _refilled(ranking, allowed, kept, fits) -> np.ndarray:
+    """Adds units back, best first, while they fit.
+
+    Costs rise with every unit, so a group that once did not fit never will.
+    """
+    kept = kept.copy()
+    seen = np.zeros(len(kept), int)
+    full = np.zeros(len(kept), bool)
+    for group in ranking.groups:
+        seen[group] += 1
+        if full[group] or seen[group] <= kept[group]:
+            continue
+        place = np.searchsorted(allowed[group], kept[group], side="right")
+        before = kept[group]
+        kept[group] = allowed[group][place] if place < len(allowed[group]) else before
+        if kept[group] == before or not fits(kept):
+            kept[group], full[group] = before, True
+    return kept

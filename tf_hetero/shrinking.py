@@ -1,0 +1,199 @@
+"""The facade: baseline in, shrunk model out."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.counting import count
+from tf_hetero.flattening import check_model, tree
+from tf_hetero.generating import GeneratedKernels, draw_kernels, own_kernels
+from tf_hetero.internals import seeded_initializers
+from tf_hetero.rebuilding import rebuild
+from tf_hetero.saliency import check_criterion, model_loss, score
+from tf_hetero.selection import (
+    Selector,
+    absolute_budgets,
+    check_budgets,
+    minimum_units,
+)
+from tf_hetero.stripping import strip_graph
+from tf_hetero.tracing import trace
+from tf_hetero.widening import widen
+
+METHODS = ("single_shot",)
+WEIGHTS = ("generated", "fresh")
+
+
+def shrink(
+    model: Any,
+    data: Any,
+    loss: Any = None,
+    macs: float | int | None = None,
+    params: float | int | None = None,
+    method: str = "single_shot",
+    width_multiplier: float = 2.0,
+    min_conv_fraction: float = 0.2,
+    min_dense_fraction: float = 0.45,
+    min_channels: int = 1,
+    multiple_of: int = 1,
+    exclude: Iterable[str] = (),
+    criterion: str = "gradient",
+    per_mac: bool = False,
+    from_weights: bool = False,
+    weights: str = "generated",
+    embedding_dim: int = 8,
+    batch_size: int = 256,
+    grouped: str = "auto",
+    seed: int = 0,
+) -> keras.Model:
+    """Finds channel widths for a model and returns it with these widths.
+
+    The walk along the package: the model is widened, scored with one gradient
+    pass over one batch, cut to the budget and stripped.
+
+    Args:
+        model: a built functional or Sequential `keras.Model`, the baseline. It
+            is not changed.
+        data: a tuple of arrays `(x, y)`, of which `batch_size` random examples
+            are taken, or a `tf.data.Dataset` or `keras.utils.PyDataset` of
+            batches, of which the first is taken.
+        loss: a Keras loss or its name; that of a compiled model if None.
+        macs, params: budgets. A float is a fraction of the baseline's cost, an
+            int is absolute. At least one is needed.
+        method: `"single_shot"` (LW-DNA).
+        width_multiplier: how much wider the searched network is (beta).
+        min_conv_fraction, min_dense_fraction, min_channels, multiple_of: as in
+            `select` (rho and tau are the first two).
+        exclude: regular expressions; groups of which one matches the name or
+            the name of a layer are widened but not shrunk, as the papers do
+            with the last stage of CIFAR ResNets.
+        criterion, per_mac, embedding_dim: as in `latent_saliency`.
+        from_weights: starts from the model's own weights instead of a fresh
+            hypernetwork, and keeps those that survive. Needs
+            `width_multiplier=1`.
+        weights: `"generated"` keeps the kernels that the hypernetwork
+            generated, `"fresh"` draws new ones. Not used with `from_weights`.
+        batch_size: examples taken from arrays.
+        grouped: as in `trace`.
+        seed: everything random derives from it.
+
+    Returns:
+        A plain, uncompiled functional `keras.Model`, to be trained as the
+        baseline would be.
+
+    Raises:
+        ValueError: for bad input, before any work is done.
+
+    Example:
+
+    >>> import keras, numpy as np, tf_hetero
+    >>> inputs = keras.Input((16, 16, 3))
+    >>> x = keras.layers.Conv2D(16, 3, activation="relu", name="a")(inputs)
+    >>> x = keras.layers.Conv2D(32, 3, activation="relu", name="b")(x)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> outputs = keras.layers.Dense(4, activation="softmax")(x)
+    >>> baseline = keras.Model(inputs, outputs)
+    >>> x, y = np.random.rand(64, 16, 16, 3), np.random.randint(4, size=64)
+    >>> loss = "sparse_categorical_crossentropy"
+    >>> shrunk = tf_hetero.shrink(baseline, (x, y), loss, macs=0.9)
+    >>> tf_hetero.count(shrunk).macs <= 0.9 * tf_hetero.count(baseline).macs
+    True
+
+    References:
+        - The Heterogeneity Hypothesis, section 4 and Algorithm 1.
+    """
+    _check_choices(model, method, criterion, weights, from_weights, width_multiplier)
+    budgets = {"macs": macs, "params": params}
+    check_budgets(budgets)
+    loss = model_loss(model, loss)
+    limits = absolute_budgets(budgets, count(model), largest_fraction=float("inf"))
+    x, y = first_batch(data, batch_size, seed)
+
+    wide = model if from_weights else widen(model, width_multiplier, seed=seed)
+    graph = trace(wide, grouped)
+    floors = minimum_units(
+        graph, min_conv_fraction, min_dense_fraction, min_channels, exclude
+    )
+    selector = Selector(graph, limits, floors, multiple_of)
+    kernels = (
+        own_kernels(graph)
+        if from_weights
+        else draw_kernels(graph, (), embedding_dim, seed)
+    )
+    scores = score(wide, graph, kernels, x, y, loss, criterion, per_mac)
+    return _stripped(graph, selector.masks(scores), kernels, weights, seed)
+
+
+def _stripped(graph, masks, kernels: GeneratedKernels, weights: str, seed: int):
+    if kernels.drawn and weights == "fresh":
+        with seeded_initializers(seed):
+            return rebuild(graph, graph.keep(masks), float32=True).model
+    if kernels.drawn:
+        kernels.assign()
+    return strip_graph(graph, masks)
+
+
+def _check_choices(model, method, criterion, weights, from_weights, width_multiplier):
+    check_model(model)
+    if method not in METHODS:
+        raise ValueError(f"`method` must be one of {METHODS}. Received: {method!r}")
+    if weights not in WEIGHTS:
+        raise ValueError(f"`weights` must be one of {WEIGHTS}. Received: {weights!r}")
+    if from_weights and width_multiplier != 1:
+        raise ValueError(
+            "A model that keeps its weights cannot be widened: from_weights=True needs "
+            f"width_multiplier=1. Received: width_multiplier={width_multiplier}"
+        )
+    check_criterion(criterion)
+
+
+def first_batch(data: Any, batch_size: int, seed: int) -> tuple[Any, Any]:
+    """One batch of NumPy arrays `(x, y)` out of any kind of data.
+
+    Raises:
+        ValueError: if there is no example, or no targets.
+    """
+    if isinstance(data, (tuple, list)):
+        return _random_batch(data, batch_size, seed)
+    if isinstance(data, keras.utils.PyDataset):
+        if not len(data):
+            raise ValueError("`data` must hold at least one batch. Received: none.")
+        batch = data[0]
+    else:
+        try:
+            batch = next(iter(data))
+        except StopIteration:
+            raise ValueError(
+                "`data` must hold at least one batch. Received: an empty dataset."
+            ) from None
+        except TypeError:
+            raise ValueError(
+                "`data` must be a tuple (x, y) of arrays, a tf.data.Dataset or a "
+                f"keras.utils.PyDataset. Received: {type(data).__name__}."
+            ) from None
+    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
+        raise ValueError(
+            "`data` must give batches (x, y). Received: batches of "
+            f"{type(batch).__name__} without targets."
+        )
+    x, y = (tree.map_structure(keras.ops.convert_to_numpy, part) for part in batch[:2])
+    return x, y
+
+
+def _random_batch(data: Any, batch_size: int, seed: int) -> tuple[Any, Any]:
+    if len(data) != 2:
+        raise ValueError(
+            f"`data` as a tuple must be (x, y). Received: {len(data)} elements."
+        )
+    sizes = {len(part) for part in tree.flatten(tuple(data))}
+    if len(sizes) != 1 or sizes == {0}:
+        raise ValueError(
+            "x and y must hold the same number of examples, at least one. Received: "
+            f"{sorted(sizes)} examples."
+        )
+    (size,) = sizes
+    chosen = np.random.default_rng(seed).permutation(size)[:batch_size]
+    x, y = (tree.map_structure(lambda a: np.asarray(a)[chosen], part) for part in data)
+    return x, y

@@ -1,0 +1,97 @@
+r"""Trains a baseline and its LW-DNA with one protocol, and shows them side by side.
+
+    python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
+
+Any setting can be changed on the command line: --config.epochs=3. Called again,
+the command runs only what is missing.
+"""
+
+import contextlib
+import pathlib
+import sys
+from typing import Any
+
+from absl import app, flags
+from ml_collections import config_flags
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything that is written.")
+_RESULTS = flags.DEFINE_string(
+    "results", "", "Folder of the result files; WORKDIR/results if empty."
+)
+_STRATEGY = flags.DEFINE_enum(
+    "strategy",
+    "auto",
+    ["auto", "mirrored", "none"],
+    "auto: mirrored where several devices are visible.",
+)
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    from tools import runs, settings, summaries
+
+    try:
+        experiment = settings.resolve(_CONFIG.value)
+        workdir = pathlib.Path(_WORKDIR.value)
+        results = pathlib.Path(_RESULTS.value or workdir / "results")
+        todo = [
+            runs.Run(arm, seed, results, workdir)
+            for seed in experiment.seeds
+            for arm in experiment.arms
+        ]
+        stored = {run.name: runs.stored_result(run, experiment) for run in todo}
+        if not all(stored.values()):
+            _execute_missing(todo, stored, experiment)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. Finished runs are kept; the same command goes on.")
+    text = summaries.write([stored[run.name] for run in todo], workdir)
+    print(f"\n{text}\nEverything is in {workdir}/")
+
+
+def _execute_missing(todo: list, stored: dict[str, Any], experiment: Any) -> None:
+    from tf_hetero import datasets
+    from tools import runs
+
+    pictures = datasets.load(
+        experiment.dataset,
+        experiment.data_dir,
+        experiment.train_examples or None,
+        experiment.test_examples or None,
+    )
+    for number, run in enumerate(todo, start=1):
+        if stored[run.name] is not None:
+            continue
+        print(f"\n[{number}/{len(todo)}] {run.name}", flush=True)
+        with _scope(_STRATEGY.value):
+            stored[run.name] = runs.execute(run, experiment, pictures, _logging(run))
+
+
+def _scope(strategy: str) -> Any:
+    """MirroredStrategy's scope where it is wanted and there is something to mirror."""
+    import keras
+
+    if strategy == "none" or keras.backend.backend() != "tensorflow":
+        return contextlib.nullcontext()
+    import tensorflow as tf
+
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    if strategy == "auto" and len(devices) == 1:
+        return contextlib.nullcontext()
+    return tf.distribute.MirroredStrategy([device.name for device in devices]).scope()
+
+
+def _logging(run: Any) -> list:
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return []
+    return [keras.callbacks.TensorBoard(run.workdir / "logs" / run.name)]
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["config", "workdir"])
+    app.run(main)
