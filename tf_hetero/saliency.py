@@ -264,14 +264,20 @@ def model_loss(model: Any, loss: Any) -> Any:
 
 
 def loss_value(loss: Any, y: Any, predicted: Any) -> Any:
-    """The loss as one number; with several outputs the sum over them."""
+    """The loss as one number; with several outputs the sum over them.
+
+    A mean over the examples, whatever the reduction: under a distribution
+    strategy Keras's own would divide by the number of replicas once more.
+    """
     predictions, targets = tree.flatten(predicted), tree.flatten(y)
     losses = tree.flatten(loss)
     if len(losses) == 1:
         losses *= len(predictions)
     total = 0.0
     for one, target, prediction in zip(losses, targets, predictions, strict=True):
-        total += keras.ops.mean(keras.ops.cast(one(target, prediction), "float32"))
+        per_example = one.call if isinstance(one, keras.losses.Loss) else one
+        values = per_example(target, prediction)
+        total += keras.ops.mean(keras.ops.cast(values, "float32"))
     return total
 
 

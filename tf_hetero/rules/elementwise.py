@@ -6,6 +6,7 @@ import numpy as np
 from tf_hetero.channels import Ids, Outcome, Weight, along
 from tf_hetero.internals import CustomScaleLayer, StochasticDepth, operation_classes
 from tf_hetero.rules.base import (
+    ACTIVATION,
     BROADCAST,
     CONSTANT,
     LAYOUT,
@@ -66,6 +67,16 @@ def _counted_as(call: RuleCall) -> str | None:
     return None
 
 
+def softmax(call: RuleCall) -> Outcome:
+    """Softmax: mixes what lies along its axes, and makes no new channels."""
+    ids, axis = call.inputs[0], call.operation.axis
+    rank = len(call.input_shapes[0])
+    axes = range(1, rank) if axis is None else np.atleast_1d(axis) % rank
+    if ids is not None and any(along(ids, int(a) - 1) is not None for a in axes if a):
+        call.freeze(ids, ACTIVATION)
+    return Outcome((ids,))
+
+
 def scaling(call: RuleCall) -> Outcome:
     """Rescaling: as elementwise, with constants that sit in the layer."""
     values = (call.operation.scale, call.operation.offset)
@@ -114,5 +125,7 @@ for _class in (
     ),
 ):
     register_rule(_class, elementwise)
+for _class in (_LAYERS.Softmax, *operation_classes("LogSoftmax", "Softmax")):
+    register_rule(_class, softmax)
 register_rule(_LAYERS.Rescaling, scaling)
 register_rule(_LAYERS.PReLU, parametric_relu)
