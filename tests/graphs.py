@@ -48,7 +48,7 @@ def chain():
 @difficulty(a=(4, "a c"), b=(5, "b"))
 def residual():
     """image -> a -+-> b -> c -+-> add -> head
-                   +-----------+
+    +-----------+
     """
     inputs = image()
     x = conv(inputs, 4, "a")
@@ -59,7 +59,7 @@ def residual():
 @difficulty(a=(4, "a"), b=(5, "b"), c=(6, "c"))
 def concatenated():
     """image -> a -+-> b -+-> concat -> c -> head
-                   +------+
+    +------+
     """
     inputs = image()
     x = conv(inputs, 4, "a")
@@ -131,7 +131,7 @@ def shuffled():
 @difficulty(a=(6, "a gate"), squeeze=(2, "squeeze"))
 def squeeze_and_excite():
     """a -+-> pool -> squeeze -> gate -+-> multiply -> head
-          +----------------------------+
+    +----------------------------+
     """
     inputs = image()
     x = conv(inputs, 6, "a")

@@ -20,9 +20,8 @@ def randomize(model, seed=0):
     for variable in model.weights:
         if variable.name in ("moving_variance", "gamma", "scale"):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
-        elif len(variable.shape) <= 1 or variable.name == "alpha":
-            if variable.dtype == "float32" and variable.shape:
-                variable.assign(0.1 * rng.standard_normal(variable.shape))
+        elif len(variable.shape) == 1 or variable.name == "alpha":
+            variable.assign(0.1 * rng.standard_normal(variable.shape))
     return model
 
 

@@ -41,9 +41,7 @@ def test_shrunk_to_half_the_macs(name, folder):
     assert 0.49 * full <= macs <= 0.5 * full
     x = random_inputs(model)
     assert_equal_outputs(stripped(x), masked_outputs(model, masks, x))
-    assert all(
-        type(layer).__module__.startswith("keras.") for layer in stripped.layers
-    )
+    assert all(type(layer).__module__.startswith("keras.") for layer in stripped.layers)
     stripped.save(folder / f"{name}.keras")
     np.savez(folder / f"{name}.npz", x=x, y=stripped(x))
 

@@ -34,7 +34,7 @@ def spatial_first(tensor, size):
 
 
 def tensors(data):
-    size = int(round(data["W2"].shape[2] ** 0.5))
+    size = round(data["W2"].shape[2] ** 0.5)
     return {
         "z_in": data["z_in"],
         "z_out": data.get("z_out", np.repeat(data["z_in"], 4)),
@@ -64,7 +64,7 @@ def forward(data, kernel):
     """The authors' layer in TensorFlow: NHWC, symmetric padding."""
     x = tf.constant(data["x"].transpose(0, 2, 3, 1))
     if "kernel_iohw" in data:
-        shape = [d for d in data["y_nchw"].transpose(0, 2, 3, 1).shape]
+        shape = list(data["y_nchw"].transpose(0, 2, 3, 1).shape)
         y = tf.nn.conv2d_transpose(x, tf.transpose(kernel, (0, 1, 3, 2)), shape, 2, "VALID")
         return y + data["bias"]
     padding, stride = kernel.shape[0] // 2, int(data.get("stride", 1))

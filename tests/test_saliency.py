@@ -77,7 +77,7 @@ def test_generated_kernels_are_those_of_the_hypernetwork():
     )
     np.testing.assert_allclose(kernel, value, rtol=1e-5)
     assert v.var() == pytest.approx(1 / (9 * 4), rel=0.5)
-    assert {path for path in by_path} == {"a/kernel", "b/kernel", "c/kernel"}
+    assert set(by_path) == {"a/kernel", "b/kernel", "c/kernel"}
 
 
 def test_nothing_of_the_model_is_touched():
@@ -167,9 +167,9 @@ def test_excluded_layers_keep_their_kernels():
     model, _, _ = build("squeeze_and_excite")
     kernels = draw_kernels(th.trace(model), exclude=("gate",)).kernels
     assert {k.variable.path for k in kernels} == {"a/kernel", "squeeze/kernel"}
-    with pytest.raises(ValueError, match="touched by a generated kernel.*'squeeze'"):
+    with pytest.raises(ValueError, match=r"touched by a generated kernel.*'squeeze'"):
         draw_kernels(th.trace(model), exclude=("gate", "squeeze"))
-    with pytest.raises(ValueError, match="match a layer with a kernel.*gat'"):
+    with pytest.raises(ValueError, match=r"match a layer with a kernel.*gat'"):
         draw_kernels(th.trace(model), exclude=("gat",))
 
 

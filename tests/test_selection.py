@@ -82,9 +82,7 @@ def test_best_units_survive():
     model = MODELS["chain"]()
     scores = {"a": np.array([0.1, 0.9, 0.2, 0.8]), "b": np.linspace(0.3, 0.7, 6)}
     # two units of a and three of b: 64*27*2 + 16*9*2*3 + 3*3 = 4329
-    masks = th.select(
-        model, scores, macs=4330 / th.count(model).macs, min_dense_fraction=0
-    )
+    masks = th.select(model, scores, macs=4330 / th.count(model).macs, min_dense_fraction=0)
     np.testing.assert_array_equal(masks["a"], [False, True, False, True])
     np.testing.assert_array_equal(masks["b"], [False] * 3 + [True] * 3)
 

@@ -74,9 +74,7 @@ def test_generated_and_fresh_weights_have_the_same_widths():
 
 def test_a_trained_model_keeps_its_weights():
     model = baseline()
-    shrunk = th.shrink(
-        model, data(), LOSS, macs=0.5, from_weights=True, width_multiplier=1
-    )
+    shrunk = th.shrink(model, data(), LOSS, macs=0.5, from_weights=True, width_multiplier=1)
     old, new = (m.get_layer("stem").get_weights()[0] for m in (model, shrunk))
     slices = {kernel.tobytes() for kernel in old.transpose(3, 0, 1, 2)}
     assert {kernel.tobytes() for kernel in new.transpose(3, 0, 1, 2)} <= slices

@@ -71,7 +71,8 @@ def test_widening_doubles_every_group_and_strips_back(name):
     frozen = {g.name for g in th.trace(model, "blocks").groups if g.frozen}
     assert after == {n: s if n in frozen else 2 * s for n, s in before.items()}
     masks = {
-        g.name: np.arange(g.size) < g.size // 2 for g in th.trace(wide, "blocks").free_groups
+        g.name: np.arange(g.size) < g.size // 2
+        for g in th.trace(wide, "blocks").free_groups
     }
     assert th.count(th.strip(wide, masks, "blocks")) == th.count(model)
 
@@ -152,7 +153,9 @@ def test_both_ways_to_shrink_a_grouped_convolution():
             th.strip(model, masks, grouped)(inputs),
             masked_outputs(model, masks, inputs, grouped),
         )
-        with pytest.raises(ValueError, match="Groups depend on `grouped`|one element for each"):
+        with pytest.raises(
+            ValueError, match=r"Groups depend on `grouped`|one element for each"
+        ):
             th.strip(model, masks, name.removeprefix("grouped_"))
 
 

@@ -99,7 +99,7 @@ class CostModel:
         bn = Polynomial(self.graph, _element_terms(self.graph, "bn"))
         relu = Polynomial(self.graph, _element_terms(self.graph, "relu"))
         values = (self.macs, self.params, bn, relu, papers)
-        return Counts(*(int(round(float(value(kept)))) for value in values))
+        return Counts(*(round(float(value(kept))) for value in values))
 
 
 def count(model: Any, input_shape: Sequence | None = None) -> Counts:

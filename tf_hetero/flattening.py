@@ -83,7 +83,9 @@ class FlatGraph:
         return tree.map_structure(lambda tensor: values[tensor.key], self.outputs)
 
 
-def fill(call: Call, values: list[Any], arguments: tuple | None = None) -> tuple[tuple, dict]:
+def fill(
+    call: Call, values: list[Any], arguments: tuple | None = None
+) -> tuple[tuple, dict]:
     """The arguments of a call with `values` in the place of its tensors.
 
     `arguments`, where given, replaces what follows the first positional one.
@@ -165,9 +167,7 @@ class _Flattener:
                 lambda x: tensors.get(id(x), x) if isinstance(x, keras.KerasTensor) else x,
                 (node.arguments.args, node.arguments.kwargs),
             )
-            found = tuple(
-                x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor)
-            )
+            found = tuple(x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor))
             if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
                 self._inline_model(node, tensors, found, prefix, kwargs, training)
                 continue

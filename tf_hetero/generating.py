@@ -68,9 +68,11 @@ def draw_kernels(
         kernel = draw_direction(shape, spatial * inputs, embedding_dim, rng)
         for axis in (len(shape) - 2, len(shape) - 1):
             ids = weight.axes[axis]
-            own = ids is None
-            along = draw_latents(shape[axis], rng) if own else latents[graph.units(ids)]
-            scale_axis(kernel, along, axis)
+            if ids is None:
+                latent = draw_latents(shape[axis], rng)
+            else:
+                latent = latents[graph.units(ids)]
+            scale_axis(kernel, latent, axis)
         return kernel
 
     return GeneratedKernels(latents, _generated(graph, exclude, drawn), drawn=True)

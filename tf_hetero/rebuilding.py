@@ -99,7 +99,7 @@ class _Builder:
         return clone(*args, **kwargs)
 
     def _length(self, ids: Ids) -> int:
-        return int(round(float(self._width[self._unit_of[ids]].sum())))
+        return round(float(self._width[self._unit_of[ids]].sum()))
 
     def _clone(self, call: Call, changes: dict[str, Any]) -> Any:
         operation = call.operation

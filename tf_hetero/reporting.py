@@ -65,8 +65,8 @@ def compare(before: Any, after: Any) -> Comparison:
     first, second = (layer_widths(graph) for graph in graphs)
     names = [*first, *(name for name in second if name not in first)]
     widths = {name: (first.get(name), second.get(name)) for name in names}
-    counts = (CostModel(graph).counts() for graph in graphs)
-    return Comparison(*counts, widths)
+    costs_before, costs_after = (CostModel(graph).counts() for graph in graphs)
+    return Comparison(costs_before, costs_after, widths)
 
 
 def layer_widths(graph: ChannelGraph) -> dict[str, int]:

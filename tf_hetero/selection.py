@@ -132,7 +132,8 @@ def classifiers(graph: ChannelGraph) -> list[Site]:
         mixing = [w for _, w in site.kernels if w.input_axis is not None]
         if not mixing or not _on_one_pixel(site):
             continue
-        if np.isin(graph.units(site.outcome.outputs[0]), outputs).any():
+        ids = site.outcome.outputs[0]
+        if ids is not None and np.isin(graph.units(ids), outputs).any():
             found.append(site)
     return found
 
@@ -193,11 +194,10 @@ def _absolute_budget(name: str, value: Any, full: int, largest_fraction: float) 
                 f"Received: {name}={value}. For a fraction write {float(value)}."
             )
         return int(value)
-    if not 0 < value <= largest_fraction or value == float("inf"):
+    if not 0 < float(value) <= largest_fraction or value == float("inf"):
         bound = "finite" if largest_fraction == float("inf") else "at most 1"
         raise ValueError(
-            f"`{name}` as a fraction must be above 0 and {bound}. Received: "
-            f"{name}={value}"
+            f"`{name}` as a fraction must be above 0 and {bound}. Received: {name}={value}"
         )
     return int(float(value) * full)
 
@@ -228,7 +228,9 @@ class Selector:
         self._allowed = _allowed_counts(graph, floors, multiple_of)
         self._check_reachable()
 
-    def masks(self, scores: Mapping[str, Any], refill: bool = True) -> dict[str, np.ndarray]:
+    def masks(
+        self, scores: Mapping[str, Any], refill: bool = True
+    ) -> dict[str, np.ndarray]:
         """Masks for every unfrozen group; see `select`."""
         ranking = _Ranking(self._graph, _complete_scores(self._graph, scores))
         kept = _lowest_threshold(ranking, self._allowed, self._fits)
@@ -243,7 +245,7 @@ class Selector:
     def _check_reachable(self) -> None:
         smallest = np.array([counts[0] for counts in self._allowed], float)
         for name, cost, limit in self._limits:
-            least = int(round(float(cost(smallest))))
+            least = round(float(cost(smallest)))
             if least > limit:
                 raise ValueError(
                     "The budget must be reachable with the floors and frozen groups. "
@@ -280,9 +282,12 @@ def _allowed_counts(graph, floors: np.ndarray, multiple_of: int) -> list[np.ndar
 
 def channels_per_unit(graph: ChannelGraph, group: ChannelGroup) -> int:
     """How many channels of its first layer's output make one unit of a group."""
-    site = next(site for site in graph.sites if site.call.name == group.layers[0])
     index = graph.groups.index(group)
-    return int(round(graph.multiplicity(site.outcome.outputs[0])[index]))
+    site = next(site for site in graph.sites if site.call.name == group.layers[0])
+    made = [
+        graph.multiplicity(ids)[index] for ids in site.outcome.outputs if ids is not None
+    ]
+    return round(max(made))
 
 
 class _Ranking:

@@ -118,9 +118,7 @@ def shrink(
     )
     selector = Selector(graph, limits, floors, multiple_of)
     kernels = (
-        own_kernels(graph)
-        if from_weights
-        else draw_kernels(graph, (), embedding_dim, seed)
+        own_kernels(graph) if from_weights else draw_kernels(graph, (), embedding_dim, seed)
     )
     scores = score(wide, graph, kernels, x, y, loss, criterion, per_mac)
     return _stripped(graph, selector.masks(scores), kernels, weights, seed)

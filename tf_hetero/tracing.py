@@ -194,8 +194,8 @@ def resolve_lengths(value: Any, length_of: Any) -> Any:
     if isinstance(value, Length):
         return length_of(value.ids)
     if isinstance(value, slice):
-        ends = (resolve_lengths(v, length_of) for v in (value.start, value.stop))
-        return slice(*ends, value.step)
+        start, stop = (resolve_lengths(v, length_of) for v in (value.start, value.stop))
+        return slice(start, stop, value.step)
     if isinstance(value, (tuple, list)):
         return type(value)(resolve_lengths(item, length_of) for item in value)
     return value

@@ -70,9 +70,7 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
     """
     values = config.to_dict()
     search = _checked_keys(values.pop("search", {}), SearchSettings, "search.")
-    return Settings(
-        **_checked_keys(values, Settings, ""), search=SearchSettings(**search)
-    )
+    return Settings(**_checked_keys(values, Settings, ""), search=SearchSettings(**search))
 
 
 def _checked_keys(values: dict[str, Any], cls: type, prefix: str) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def table(summarized: dict[str, Any]) -> str:
                 *(_percent(values["accuracy"].get(seed)) for seed in seeds),
                 f"{_percent(values['mean'])} ± {_percent(values['spread'])}",
                 *(f"{values[key]:,.0f}" for key in ("macs", "papers_flops", "params")),
-                "" if values["search_seconds"] is None else f"{values['search_seconds']:.1f}",
+                ""
+                if values["search_seconds"] is None
+                else f"{values['search_seconds']:.1f}",
             ]
         )
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -97,11 +99,20 @@ def _curves(results):
         for key, style in (("accuracy", ":"), ("val_accuracy", "-")):
             errors = [100 * (1 - value) for value in history[key]]
             which = "test" if key.startswith("val") else "training"
-            axes.plot(epochs, errors, style, color=_COLORS[arm], lw=1.2, label=f"{_NAMES[arm]}, {which}")
+            axes.plot(
+                epochs,
+                errors,
+                style,
+                color=_COLORS[arm],
+                lw=1.2,
+                label=f"{_NAMES[arm]}, {which}",
+            )
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     axes.legend(unique.values(), unique.keys(), frameon=False)
-    axes.set(xlabel="epoch", ylabel="error (%)", title="Error while training, one line a seed")
+    axes.set(
+        xlabel="epoch", ylabel="error (%)", title="Error while training, one line a seed"
+    )
     axes.set_ylim(bottom=0)
     return figure
 
@@ -114,11 +125,23 @@ def _widths(results):
     size = 0.8 / len(found)
     for index, widths in enumerate(found):
         ratios = [widths[name] / width for name, width in base.items()]
-        places = [place + (index - (len(found) - 1) / 2) * size for place in range(len(base))]
-        axes.bar(places, ratios, size, color=_COLORS["lwdna"], alpha=1 - 0.25 * index, label=f"seed {index}")
+        places = [
+            place + (index - (len(found) - 1) / 2) * size for place in range(len(base))
+        ]
+        axes.bar(
+            places,
+            ratios,
+            size,
+            color=_COLORS["lwdna"],
+            alpha=1 - 0.25 * index,
+            label=f"seed {index}",
+        )
     axes.axhline(1, color=_COLORS["baseline"], lw=1)
     axes.set_xticks(range(len(base)), list(base), rotation=60, ha="right", fontsize=8)
-    axes.set(ylabel="channels / baseline's", title="Channels of the LW-DNA network (line: baseline)")
+    axes.set(
+        ylabel="channels / baseline's",
+        title="Channels of the LW-DNA network (line: baseline)",
+    )
     axes.legend(frameon=False)
     return figure
 

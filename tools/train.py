@@ -41,33 +41,39 @@ def main(argv: list[str]) -> None:
             for seed in experiment.seeds
             for arm in experiment.arms
         ]
-        stored = {run.name: runs.stored_result(run, experiment) for run in todo}
-        if not all(stored.values()):
-            _execute_missing(todo, stored, experiment)
+        finished = _finish(todo, experiment)
     except ValueError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Finished runs are kept; the same command goes on.")
-    text = summaries.write([stored[run.name] for run in todo], workdir)
+    text = summaries.write(finished, workdir)
     print(f"\n{text}\nEverything is in {workdir}/")
 
 
-def _execute_missing(todo: list, stored: dict[str, Any], experiment: Any) -> None:
+def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
+    """The results of all runs; executes those that are missing."""
     from tf_hetero import datasets
     from tools import runs
 
+    stored = [runs.stored_result(run, experiment) for run in todo]
+    missing = stored.count(None)
+    if not missing:
+        print(f"All {len(todo)} runs are in {todo[0].results}/ already.")
+        return [result for result in stored if result]
     pictures = datasets.load(
         experiment.dataset,
         experiment.data_dir,
         experiment.train_examples or None,
         experiment.test_examples or None,
     )
-    for number, run in enumerate(todo, start=1):
-        if stored[run.name] is not None:
-            continue
-        print(f"\n[{number}/{len(todo)}] {run.name}", flush=True)
-        with _scope(_STRATEGY.value):
-            stored[run.name] = runs.execute(run, experiment, pictures, _logging(run))
+    results = []
+    for number, (run, result) in enumerate(zip(todo, stored, strict=True), start=1):
+        if result is None:
+            print(f"\n[{number}/{len(todo)}] {run.name}", flush=True)
+            with _scope(_STRATEGY.value):
+                result = runs.execute(run, experiment, pictures, _logging(run))
+        results.append(result)
+    return results
 
 
 def _scope(strategy: str) -> Any:

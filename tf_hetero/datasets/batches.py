@@ -103,5 +103,5 @@ def augmented(
         x = padded[np.arange(count)[:, None, None], rows, columns]
     if flip:
         mirrored = rng.random(count) < 0.5
-        x = np.where(mirrored[:, None, None, None], x[:, :, ::-1], x)
+        x = np.where(np.reshape(mirrored, (-1, 1, 1, 1)), x[:, :, ::-1], x)
     return x

@@ -39,9 +39,7 @@ def ResNet20(
     References:
         - Deep Residual Learning for Image Recognition, section 4.2.
     """
-    return _resnet(
-        3, input_shape, classes, width_multiplier, classifier_activation, name
-    )
+    return _resnet(3, input_shape, classes, width_multiplier, classifier_activation, name)
 
 
 def ResNet56(
@@ -52,9 +50,7 @@ def ResNet56(
     name="resnet56",
 ) -> keras.Model:
     """ResNet-56 for CIFAR; arguments as for `ResNet20`."""
-    return _resnet(
-        9, input_shape, classes, width_multiplier, classifier_activation, name
-    )
+    return _resnet(9, input_shape, classes, width_multiplier, classifier_activation, name)
 
 
 def _resnet(blocks, input_shape, classes, width_multiplier, activation, name):

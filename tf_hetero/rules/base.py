@@ -168,8 +168,7 @@ def register_rule(operation_class: type, rule: Rule) -> None:
     ```
     """
     if not (
-        isinstance(operation_class, type)
-        and issubclass(operation_class, keras.Operation)
+        isinstance(operation_class, type) and issubclass(operation_class, keras.Operation)
     ):
         raise ValueError(
             "A rule is registered for a subclass of keras.layers.Layer or "

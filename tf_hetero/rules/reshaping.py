@@ -19,14 +19,15 @@ from tf_hetero.rules.base import (
 
 def concatenate(call: RuleCall) -> Outcome:
     """On channels the arrays are joined, on another axis they are unified."""
-    if any(ids is None for ids in call.inputs):
+    arrays = [ids for ids in call.inputs if ids is not None]
+    if len(arrays) < len(call.inputs):
         return call.frozen(NO_CHANNELS)
     axis = call.operation.axis % len(call.output_shapes[0]) - 1
     if axis < 0:
         return call.frozen(LAYOUT)
-    first, *rest = call.inputs
-    if all(along(ids, axis) is not None for ids in call.inputs):
-        return Outcome((np.concatenate(call.inputs, axis=axis),))
+    if all(along(ids, axis) is not None for ids in arrays):
+        return Outcome((np.concatenate(arrays, axis=axis),))
+    first, *rest = arrays
     if any(along(ids, axis) is not None or ids.shape != first.shape for ids in rest):
         return call.frozen(LAYOUT)
     for ids in rest:
@@ -144,7 +145,9 @@ def _columns(call: RuleCall, full: Ids) -> Ids:
     long = [axis for axis, size in enumerate(full.shape) if size > 1]
     if len(long) < 2:
         return full
-    first = full[tuple(slice(None) if a == long[-1] else slice(1) for a in range(full.ndim))]
+    first = full[
+        tuple(slice(None) if a == long[-1] else slice(1) for a in range(full.ndim))
+    ]
     call.unify(full, first)
     return first
 

@@ -1,0 +1,36 @@
+# make demo   trains baseline and LW-DNA on handwritten digits and prints the table
+# make test   lint, types and the tests
+# make test-all   the long checks too: 300 random graphs, JAX without TensorFlow
+PYTHON ?= python3
+BIN = .venv/bin
+export TF_CPP_MIN_LOG_LEVEL = 3
+
+.PHONY: demo test test-all lint clean
+
+.venv/installed: setup.py tf_hetero/version.py
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
+	  "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0]'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	touch $@
+
+.venv/installed-tests: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
+
+lint: .venv/installed-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
+
+test-all: lint
+	HYPOTHESIS_PROFILE=all $(BIN)/python -m pytest -q
+
+clean:
+	rm -rf .venv runs
