@@ -289,6 +289,7 @@ def check_batch(graph: ChannelGraph, x: Any, y: Any, loss: Any) -> None:
             "x and y must hold the same number of examples, at least one. Received: "
             f"{sorted(sizes)} examples."
         )
+    _check_inputs(tree.flatten(graph.flat.inputs), tree.flatten(x))
     outputs, targets = tree.flatten(graph.flat.outputs), tree.flatten(y)
     losses = tree.flatten(loss)
     if not len(outputs) == len(targets) or len(losses) not in (1, len(outputs)):
@@ -306,6 +307,20 @@ def check_batch(graph: ChannelGraph, x: Any, y: Any, loss: Any) -> None:
                     f"number of classes. Received: labels from {labels.min()} to "
                     f"{labels.max()}."
                 )
+
+
+def _check_inputs(tensors: list, parts: list) -> None:
+    wanted = [tensor.shape[1:] for tensor in tensors]
+    given = [tuple(part.shape[1:]) for part in parts]
+    fits = len(wanted) == len(given) and all(
+        len(a) == len(b) and all(n in (None, m) for n, m in zip(a, b, strict=True))
+        for a, b in zip(wanted, given, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            "x must hold one array for each input of the model, of its shape. Received: "
+            f"examples of shapes {given} for inputs of shapes {wanted}."
+        )
 
 
 def _is_sparse(loss: Any) -> bool:

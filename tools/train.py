@@ -9,9 +9,10 @@ the command runs only what is missing.
 import contextlib
 import pathlib
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.")
@@ -30,6 +31,7 @@ _STRATEGY = flags.DEFINE_enum(
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    logging.set_verbosity(logging.WARNING)
     from tools import runs, settings, summaries
 
     try:
@@ -66,28 +68,34 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
         experiment.train_examples or None,
         experiment.test_examples or None,
     )
+    new_scope = _scopes(_STRATEGY.value)
     results = []
     for number, (run, result) in enumerate(zip(todo, stored, strict=True), start=1):
         if result is None:
             print(f"\n[{number}/{len(todo)}] {run.name}", flush=True)
-            with _scope(_STRATEGY.value):
+            with new_scope():
                 result = runs.execute(run, experiment, pictures, _logging(run))
         results.append(result)
     return results
 
 
-def _scope(strategy: str) -> Any:
-    """MirroredStrategy's scope where it is wanted and there is something to mirror."""
+def _scopes(strategy: str) -> Callable[[], Any]:
+    """Makes scopes of one MirroredStrategy, where there is something to mirror.
+
+    One strategy serves all runs: a second one in the same process would take
+    over the collective keys of the first.
+    """
     import keras
 
     if strategy == "none" or keras.backend.backend() != "tensorflow":
-        return contextlib.nullcontext()
+        return contextlib.nullcontext
     import tensorflow as tf
 
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if strategy == "auto" and len(devices) == 1:
-        return contextlib.nullcontext()
-    return tf.distribute.MirroredStrategy([device.name for device in devices]).scope()
+        return contextlib.nullcontext
+    print(f"MirroredStrategy on {len(devices)} devices", flush=True)
+    return tf.distribute.MirroredStrategy([device.name for device in devices]).scope
 
 
 def _logging(run: Any) -> list:

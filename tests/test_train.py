@@ -1,0 +1,252 @@
+"""`tools/train` as a user runs it: results, pictures, second runs, mistakes."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tf_hetero import datasets
+from tf_hetero.datasets.batches import augmented
+from tools import settings, summaries
+from tools.optimizers import CoupledSGD
+
+pytest.importorskip("sklearn")
+ROOT = pathlib.Path(__file__).parent.parent
+QUICK = ("--config.epochs=1", "--config.seeds=(0,)")
+
+
+def command(workdir, *arguments):
+    config = "--config=configs/digits_lwdna.py"
+    return [
+        sys.executable,
+        *("-m", "tools.train", config, f"--workdir={workdir}", *arguments),
+    ]
+
+
+def train(workdir, *arguments):
+    return subprocess.run(
+        command(workdir, *arguments), cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("train")
+    result = train(workdir, *QUICK)
+    assert result.returncode == 0, result.stderr
+    return workdir, result.stdout
+
+
+def test_everything_is_written(finished):
+    workdir, output = finished
+    runs = {"baseline-seed0", "lwdna-seed0"}
+    assert {p.stem for p in (workdir / "results").iterdir()} == runs
+    assert {p.name for p in (workdir / "models").iterdir()} == runs | {
+        f"{run}.keras" for run in runs
+    }
+    assert {p.name for p in (workdir / "logs").iterdir()} == runs
+    for picture in ("curves.png", "widths.png"):
+        assert (workdir / picture).read_bytes().startswith(b"\x89PNG")
+    assert (workdir / "results.md").read_text().strip() in output
+    assert not list(workdir.rglob("unfinished-*"))
+
+
+def test_results_say_how_they_were_made(finished):
+    workdir, _ = finished
+    result = json.loads((workdir / "results" / "lwdna-seed0.json").read_text())
+    model = keras.models.load_model(workdir / "models" / "lwdna-seed0.keras")
+    assert result["params"] == sum(int(np.prod(v.shape)) for v in model.trainable_weights)
+    assert result["settings"]["epochs"] == 1
+    assert result["command"].startswith("python -m tools.train --config=configs/digits")
+    assert "cores" in result["machine"]
+    assert len(result["history"]["val_accuracy"]) == 1
+
+
+def test_saved_model_serves_what_the_keras_model_says(finished):
+    tf = pytest.importorskip("tensorflow")
+    workdir, _ = finished
+    pictures = datasets.load("digits")
+    x = pictures.normalized(pictures.test[0][:200])
+    model = keras.models.load_model(workdir / "models" / "lwdna-seed0.keras")
+    served = tf.saved_model.load(workdir / "models" / "lwdna-seed0")
+    np.testing.assert_allclose(served.serve(x), model(x), atol=1e-5)
+
+
+def test_second_run_trains_nothing(finished):
+    workdir, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (workdir / "models").iterdir()}
+    result = train(workdir, *QUICK)
+    assert result.returncode == 0
+    assert "All 2 runs are in" in result.stdout
+    assert before == {p: p.stat().st_mtime_ns for p in (workdir / "models").iterdir()}
+
+
+def test_mistakes_are_answered_in_one_line(finished):
+    workdir, _ = finished
+    for arguments, message in (
+        (("--config.epochs=2",), "made with another value of ['epochs']"),
+        (("--config.epochs=0",), "`epochs` must be positive. Received: epochs=0"),
+        (("--config.arms=('dhp',)",), "`arms` must be one of"),
+    ):
+        result = train(workdir, "--config.seeds=(0,)", *arguments)
+        assert result.returncode == 1
+        assert result.stderr.strip().splitlines()[-1].startswith("error: ")
+        assert message in result.stderr
+
+
+def test_interrupted_run_says_how_to_go_on(tmp_path):
+    process = subprocess.Popen(
+        command(tmp_path, "--config.epochs=500"),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        text=True,
+    )
+    for line in process.stdout:
+        if line.startswith("Epoch 2"):
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "Interrupted. Finished runs are kept" in errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "results").exists()
+
+
+def test_two_logical_devices(tmp_path):
+    script = (
+        "import sys, tensorflow as tf\n"
+        "tf.config.set_logical_device_configuration("
+        "tf.config.list_physical_devices('CPU')[0],"
+        "[tf.config.LogicalDeviceConfiguration()] * 2)\n"
+        "import runpy\n"
+        "runpy.run_module('tools.train', run_name='__main__', alter_sys=True)\n"
+    )
+    arguments = command(tmp_path, *QUICK, "--config.train_examples=96")[3:]
+    result = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "2 devices" in result.stdout
+    assert (tmp_path / "models" / "lwdna-seed0.keras").exists()
+
+
+def test_config_keys_that_nothing_reads_are_refused():
+    config = settings.default_config()
+    config.epoch = 3
+    with pytest.raises(ValueError, match=r"config.epoch. Did you mean epochs\?"):
+        settings.resolve(config)
+    config = settings.default_config()
+    config.search.min_conv_fractions = 0.1
+    with pytest.raises(ValueError, match=r"search.min_conv_fraction\?"):
+        settings.resolve(config)
+
+
+def test_every_config_resolves():
+    import importlib
+
+    paths = sorted((ROOT / "configs").glob("*.py"))
+    names = [path.stem for path in paths if path.stem != "__init__"]
+    assert len(names) >= 2
+    for name in names:
+        settings.resolve(importlib.import_module(f"configs.{name}").get_config())
+
+
+def test_coupled_weight_decay_is_part_of_the_momentum():
+    """Two steps by hand: g' = g + l2 v; m = 0.9 m - lr g'; v += m."""
+    optimizer = CoupledSGD(0.1, momentum=0.9, l2=0.5)
+    variable = keras.Variable([2.0])
+    optimizer.build([variable])
+    value, momentum = 2.0, 0.0
+    for gradient in (1.0, -3.0):
+        optimizer.apply([keras.ops.convert_to_tensor([gradient])])
+        momentum = 0.9 * momentum - 0.1 * (gradient + 0.5 * value)
+        value += momentum
+        np.testing.assert_allclose(variable.numpy(), [value], rtol=1e-6)
+    assert CoupledSGD.from_config(optimizer.get_config()).l2 == 0.5
+
+
+def test_batches_derive_from_seed_epoch_and_index():
+    pictures = datasets.load("digits", train_examples=50)
+    one, same, other = (pictures.training_batches(16, seed) for seed in (0, 0, 1))
+    assert [len(y) for _, y in (one[i] for i in range(len(one)))] == [16, 16, 16, 2]
+    np.testing.assert_array_equal(one[2][0], same[2][0])
+    assert (one[0][1] != other[0][1]).any()
+    first = one[0][1]
+    one.on_epoch_end()
+    assert (one[0][1] != first).any()
+    x, y = pictures.test_batches(1397)[0]
+    np.testing.assert_array_equal(y, pictures.test[1])
+    assert 0 <= x.min() and x.max() == 1
+
+
+def test_augmentation_shifts_and_mirrors():
+    """A picture whose pixels count up: every crop is a window of the padded one."""
+    x = np.arange(1, 17, dtype="uint8").reshape(1, 4, 4, 1).repeat(200, 0)
+    padded = np.pad(x[0, :, :, 0], 1)
+    windows = {
+        padded[i : i + 4, j : j + 4].tobytes(): (i, j) for i in range(3) for j in range(3)
+    }
+    crops = augmented(x, 1, False, np.random.default_rng(0))
+    found = [windows[crop[:, :, 0].tobytes()] for crop in crops]
+    assert set(found) == set(windows.values())
+    mirrored = augmented(x, 0, True, np.random.default_rng(0))
+    flips = [np.array_equal(m, x[0, :, ::-1]) for m in mirrored]
+    assert all(f or np.array_equal(m, x[0]) for f, m in zip(flips, mirrored, strict=True))
+    assert 60 < sum(flips) < 140
+
+
+def test_pictures_from_a_file(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.integers(0, 255, (20, 8, 8, 3), "uint8"),
+        "y_train": np.arange(20) % 4,
+        "x_test": rng.integers(0, 255, (8, 8, 8, 3), "uint8"),
+        "y_test": np.arange(8) % 4,
+    }
+    np.savez(tmp_path / "pictures.npz", **arrays)
+    pictures = datasets.load("npz", str(tmp_path / "pictures.npz"))
+    assert pictures.classes == 4
+    x = pictures.normalized(arrays["x_train"])
+    np.testing.assert_allclose(x.mean((0, 1, 2)), 0, atol=1e-5)
+    del arrays["y_test"]
+    np.savez(tmp_path / "half.npz", **arrays)
+    for path, message in (("half", r"without \['y_test'\]"), ("no", r"must be the .npz")):
+        with pytest.raises(ValueError, match=message):
+            datasets.load("npz", str(tmp_path / f"{path}.npz"))
+    with pytest.raises(ValueError, match=r"`train_examples` must be from 1 to 400"):
+        datasets.load("digits", train_examples=401)
+    with pytest.raises(ValueError, match=r"`dataset` must be one of"):
+        datasets.load("mnist")
+
+
+def result(arm, seed, accuracy):
+    counts = {"macs": 10, "papers_flops": 12, "params": 5}
+    search = None if arm == "baseline" else 1.0
+    return {
+        "arm": arm,
+        "seed": seed,
+        "accuracy": accuracy,
+        "search_seconds": search,
+        **counts,
+    }
+
+
+def test_table_shows_every_seed_and_the_paired_difference():
+    results = [result("baseline", 0, 0.8), result("baseline", 1, 0.9)]
+    results += [result("lwdna", 0, 0.81), result("lwdna", 1, 0.85)]
+    text = summaries.table(summaries.summary(results))
+    assert "| baseline | 80.00 | 90.00 | 85.00 ± 7.07 |" in text
+    assert "+1.00, -5.00 points (mean -2.00)" in text
