@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from tf_hetero.channels import ChannelGraph, Site, Weight
 from tf_hetero.hypernetwork import draw_direction, draw_latents, scale_axis
@@ -60,7 +61,7 @@ def draw_kernels(
     """
     latents = draw_latents(graph.num_units, _generator(seed))
 
-    def drawn(site: Site, name: str, weight: Weight, index: int) -> np.ndarray:
+    def drawn(site: Site, name: str, weight: Weight, index: int) -> Any:
         rng = _generator(seed, index)
         shape = _variable(site, name).shape
         spatial = int(np.prod(shape[:-2]))
@@ -73,7 +74,7 @@ def draw_kernels(
             else:
                 latent = latents[graph.units(ids)]
             scale_axis(kernel, latent, axis)
-        return kernel
+        return ops.convert_to_tensor(kernel)
 
     return GeneratedKernels(latents, _generated(graph, exclude, drawn), drawn=True)
 

@@ -170,6 +170,24 @@ def _gradient(model, graph, kernels: GeneratedKernels, x, y, loss) -> np.ndarray
     x, y = (tree.map_structure(keras.ops.convert_to_tensor, part) for part in (x, y))
     values = [tf.convert_to_tensor(kernel.value) for kernel in kernels.kernels]
     latents = tf.convert_to_tensor(kernels.latents)
+    step = latent_step(model, kernels, loss)
+    value, gradient = _run_replicas(tf, step, x, y, (latents, values))
+    if not np.isfinite(value) or not np.isfinite(gradient).all():
+        raise ValueError(
+            "The loss and its gradient must be finite. Received: loss="
+            f"{float(value)}; {_first_not_finite(graph, kernels, x)}."
+        )
+    return gradient
+
+
+def latent_step(model: Any, kernels: GeneratedKernels, loss: Any) -> Callable:
+    """The forward and backward pass, to be run eagerly or in a `tf.function`.
+
+    Returns:
+        A function of `(x, y, weight, latents, kernel values)` that returns the
+        weighted loss and its gradient with respect to the latents.
+    """
+    import tensorflow as tf
 
     def step(x, y, weight, latents, values):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -182,13 +200,7 @@ def _gradient(model, graph, kernels: GeneratedKernels, x, y, loss) -> np.ndarray
                 value = weight * loss_value(loss, y, model(x, training=True))
         return value, tape.gradient(value, latents)
 
-    value, gradient = _run_replicas(tf, step, x, y, (latents, values))
-    if not np.isfinite(value) or not np.isfinite(gradient).all():
-        raise ValueError(
-            "The loss and its gradient must be finite. Received: loss="
-            f"{float(value)}; {_first_not_finite(graph, kernels, x)}."
-        )
-    return gradient
+    return step
 
 
 def _generate(tf, axes, kernel, latents):
