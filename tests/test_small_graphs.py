@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from graphs import EXPECTED, MODELS, Mystery
+from graphs import EXPECTED, MODELS, Mystery, conv, head, image
 from reference import (
     assert_equal_outputs,
     masked_outputs,
@@ -157,6 +157,22 @@ def test_both_ways_to_shrink_a_grouped_convolution():
             ValueError, match=r"Groups depend on `grouped`|one element for each"
         ):
             th.strip(model, masks, name.removeprefix("grouped_"))
+
+
+def test_layers_keep_their_names_and_inputs_too():
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3), keras.layers.Dropout(0.1)]
+    )
+    stripped = th.strip(model, {})
+    expected = [layer.name for layer in model._functional.layers]
+    assert [layer.name for layer in stripped.layers] == expected
+
+
+def test_dropout_with_a_shape_of_its_own_freezes():
+    inputs = image()
+    x = keras.layers.Dropout(0.5, noise_shape=(None, 1, 1, 4))(conv(inputs, 4, "a"))
+    (group,) = (g for g in th.trace(keras.Model(inputs, head(x))).groups if g.name == "a")
+    assert group.frozen == "met by a constant with one value a channel"
 
 
 def test_mixed_precision_becomes_float32():

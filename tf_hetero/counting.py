@@ -21,7 +21,7 @@ class Counts:
 
     Attributes:
         macs: multiply-accumulates of convolutions and dense layers, without
-            biases; every call counts.
+            biases; every call counts. Layers without a rule count none.
         params: elements of all weights, trainable or not, without moving
             statistics, seeds and the statistics of `Normalization`.
         bn_elements: output elements of BatchNormalization layers.

@@ -19,7 +19,7 @@ class Tensor:
     key: int
     shape: tuple[int | None, ...]
     dtype: str
-    name: str
+    maker: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -158,7 +158,7 @@ class _Flattener:
     def _tensor(self, symbolic: Any) -> Tensor:
         self._count += 1
         shape = tuple(symbolic.shape)
-        return Tensor(self._count, shape, symbolic.dtype, symbolic.name)
+        return Tensor(self._count, shape, symbolic.dtype, internals.maker_name(symbolic))
 
     def _inline(self, model, tensors: dict[int, Tensor], prefix: str, training) -> None:
         for node in internals.nodes(model):

@@ -22,6 +22,7 @@ __all__ = [
     "LayerScale",
     "StochasticDepth",
     "has_static_graph",
+    "maker_name",
     "nodes",
     "operation_classes",
     "seeded_initializers",
@@ -78,6 +79,11 @@ def structures(model: Any) -> tuple[Any, Any]:
     """
     functional = _functional(model)
     return functional._inputs_struct, functional._outputs_struct
+
+
+def maker_name(symbolic: Any) -> str:
+    """The name of the layer that made a symbolic tensor, an InputLayer too."""
+    return symbolic._keras_history.operation.name
 
 
 def _functional(model: Any) -> Any:

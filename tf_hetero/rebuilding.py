@@ -65,7 +65,7 @@ def _inputs(graph: ChannelGraph, input_shape: Sequence | None) -> Any:
     return tree.pack_sequence_as(
         graph.flat.inputs,
         [
-            keras.Input(batch_shape=shape, dtype=tensor.dtype, name=tensor.name)
+            keras.Input(batch_shape=shape, dtype=tensor.dtype, name=tensor.maker)
             for tensor, shape in zip(tensors, shapes, strict=True)
         ],
     )

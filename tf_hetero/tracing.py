@@ -69,7 +69,7 @@ def trace_flat(flat: FlatGraph, grouped: str = "auto") -> ChannelGraph:
     ids = ChannelIds()
     tracer = _Tracer(ids, grouped)
     inputs = [
-        frozen_tensor(ids, tensor.shape, tensor.name, INPUT)
+        frozen_tensor(ids, tensor.shape, tensor.maker, INPUT)
         for tensor in tree.flatten(flat.inputs)
     ]
     outputs = flat.run(_pack(flat.inputs, inputs), tracer)

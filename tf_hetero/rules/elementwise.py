@@ -19,6 +19,8 @@ from tf_hetero.rules.base import (
 
 def elementwise(call: RuleCall) -> Outcome:
     """Activations, Add, Multiply, ...: the channels that meet are unified."""
+    if getattr(call.operation, "noise_shape", None) is not None:
+        return call.frozen(CONSTANT)
     operands = [ids for ids in call.inputs if ids is not None]
     if len(operands) < len(call.inputs) or not operands:
         return call.frozen(NO_CHANNELS)
