@@ -1,5 +1,6 @@
 """Tables and pictures of an experiment, made from its result files alone."""
 
+import json
 import pathlib
 import statistics
 from collections.abc import Sequence
@@ -78,8 +79,6 @@ def _percent(value: float | None) -> str:
 
 def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
     """Writes results.md, results.json, curves.png and widths.png; returns the table."""
-    import json
-
     summarized = summary(results)
     text = table(summarized)
     write_text(folder / "results.md", text)
