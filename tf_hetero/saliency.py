@@ -295,12 +295,7 @@ def loss_value(loss: Any, y: Any, predicted: Any) -> Any:
 
 def check_batch(graph: ChannelGraph, x: Any, y: Any, loss: Any) -> None:
     """Raises `ValueError` for an empty batch or labels outside the classes."""
-    sizes = {len(part) for part in tree.flatten((x, y))}
-    if len(sizes) != 1 or sizes == {0}:
-        raise ValueError(
-            "x and y must hold the same number of examples, at least one. Received: "
-            f"{sorted(sizes)} examples."
-        )
+    example_count(x, y)
     _check_inputs(tree.flatten(graph.flat.inputs), tree.flatten(x))
     outputs, targets = tree.flatten(graph.flat.outputs), tree.flatten(y)
     losses = tree.flatten(loss)
@@ -319,6 +314,17 @@ def check_batch(graph: ChannelGraph, x: Any, y: Any, loss: Any) -> None:
                     f"number of classes. Received: labels from {labels.min()} to "
                     f"{labels.max()}."
                 )
+
+
+def example_count(x: Any, y: Any) -> int:
+    """The number of examples; `ValueError` if there is none, or not one number."""
+    sizes = {len(part) for part in tree.flatten((x, y))}
+    if len(sizes) != 1 or sizes == {0}:
+        raise ValueError(
+            "x and y must hold the same number of examples, at least one. Received: "
+            f"{sorted(sizes)} examples."
+        )
+    return sizes.pop()
 
 
 def _check_inputs(tensors: list, parts: list) -> None:

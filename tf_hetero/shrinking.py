@@ -11,7 +11,7 @@ from tf_hetero.flattening import check_model, tree
 from tf_hetero.generating import GeneratedKernels, draw_kernels, own_kernels
 from tf_hetero.internals import seeded_initializers
 from tf_hetero.rebuilding import rebuild
-from tf_hetero.saliency import check_criterion, model_loss, score
+from tf_hetero.saliency import check_criterion, example_count, model_loss, score
 from tf_hetero.selection import (
     Selector,
     absolute_budgets,
@@ -185,13 +185,7 @@ def _random_batch(data: Any, batch_size: int, seed: int) -> tuple[Any, Any]:
         raise ValueError(
             f"`data` as a tuple must be (x, y). Received: {len(data)} elements."
         )
-    sizes = {len(part) for part in tree.flatten(tuple(data))}
-    if len(sizes) != 1 or sizes == {0}:
-        raise ValueError(
-            "x and y must hold the same number of examples, at least one. Received: "
-            f"{sorted(sizes)} examples."
-        )
-    (size,) = sizes
+    size = example_count(*data)
     chosen = np.random.default_rng(seed).permutation(size)[:batch_size]
     x, y = (tree.map_structure(lambda a: np.asarray(a)[chosen], part) for part in data)
     return x, y
