@@ -112,7 +112,8 @@ def _curves(results):
     axes.set(
         xlabel="epoch", ylabel="error (%)", title="Error while training, one line a seed"
     )
-    axes.set_ylim(bottom=0)
+    settled = [1 - v for r in results for v in r["history"]["val_accuracy"][2:]]
+    axes.set_ylim(0, 110 * max(settled, default=1.0))
     return figure
 
 
@@ -132,7 +133,7 @@ def _widths(results):
             ratios,
             size,
             color=_COLORS["lwdna"],
-            alpha=1 - 0.25 * index,
+            alpha=1 - 0.75 * index / len(found),
             label=f"seed {index}",
         )
     axes.axhline(1, color=_COLORS["baseline"], lw=1)
