@@ -26,6 +26,8 @@ lint: .venv/installed-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# One thread a process: two test processes share two cores.
+test: export TF_NUM_INTRAOP_THREADS = 1
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
 

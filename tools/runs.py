@@ -150,8 +150,12 @@ def save(model: keras.Model, run: Run) -> None:
     unfinished, finished = folder / f"unfinished-{run.name}", folder / run.name
     shutil.rmtree(unfinished, ignore_errors=True)
     plain.export(unfinished, verbose=False)
-    shutil.rmtree(finished, ignore_errors=True)
+    earlier = folder / f"unfinished-earlier-{run.name}"
+    shutil.rmtree(earlier, ignore_errors=True)
+    if finished.exists():
+        os.replace(finished, earlier)
     os.replace(unfinished, finished)
+    shutil.rmtree(earlier, ignore_errors=True)
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
