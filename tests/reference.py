@@ -18,6 +18,8 @@ def randomize(model, seed=0):
     """Random statistics, scales and biases; fresh ones hide mistakes."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
+        if variable.name in ("mean", "variance"):  # of Normalization: constants
+            continue
         if variable.name in ("moving_variance", "gamma", "scale"):
             variable.assign(rng.uniform(0.5, 1.5, variable.shape))
         elif len(variable.shape) == 1 or variable.name == "alpha":

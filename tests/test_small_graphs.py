@@ -168,6 +168,15 @@ def test_layers_keep_their_names_and_inputs_too():
     assert [layer.name for layer in stripped.layers] == expected
 
 
+def test_adapted_normalization_is_kept():
+    normalization = keras.layers.Normalization()
+    normalization.adapt(np.random.default_rng(0).normal(5, 3, (16, 8, 8, 3)))
+    inputs = image()
+    model = keras.Model(inputs, head(conv(normalization(inputs), 4, "a")))
+    x = random_inputs(model)
+    assert_equal_outputs(th.strip(model, {})(x), model(x), 1e-6)
+
+
 def test_dropout_with_a_shape_of_its_own_freezes():
     inputs = image()
     x = keras.layers.Dropout(0.5, noise_shape=(None, 1, 1, 4))(conv(inputs, 4, "a"))

@@ -126,3 +126,5 @@ def copy_weights(rebuilt: Rebuilt, graph: ChannelGraph, keep: np.ndarray) -> Non
                 if ids is not None:
                     value = np.compress(keep[graph.units(ids)], value, axis=axis)
             new.assign(value)
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with constants made from its weights
