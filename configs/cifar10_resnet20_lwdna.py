@@ -9,9 +9,9 @@ fraction to the four channels that the released code keeps in CIFAR networks.
     python -m tools.train --config=configs/cifar10_resnet20_lwdna.py --workdir=runs/cifar
 
 Seen with --config.train_examples=20000 --config.epochs=15 on a JPEG re-encoding of
-CIFAR-10, 3 seeds: baseline 74.28 ± 0.39 %, LW-DNA 71.81 ± 1.51 % with 55 % of the parameters
-(docs/results.md; 20 to 30 minutes a run on one core of an AMD EPYC, 2026-11-20). The full
-protocol was not run.
+CIFAR-10, 3 seeds: baseline 74.28 ± 0.39 %, LW-DNA 71.81 ± 1.51 % with 55 % of the
+parameters (docs/results.md; 20 to 30 minutes a run on one core of an AMD EPYC,
+2026-11-20). The full protocol was not run.
 """
 
 from tools.settings import default_config
