@@ -12,11 +12,12 @@ known when the last call has been seen: which ids have to live or die together
 """
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from tf_hetero.patterns import matching
 
 Ids = np.ndarray
 Masks = Mapping[str, np.ndarray]
@@ -97,6 +98,10 @@ class Site:
     def kernels(self) -> list[tuple[str, Weight]]:
         """The weights that multiply, by variable name."""
         return [(n, w) for n, w in self.outcome.weights.items() if w.is_kernel]
+
+    def variable(self, name: str) -> Any:
+        """The layer's variable of this name."""
+        return next(v for v in self.call.weights if v.name == name)
 
 
 def along(ids: Ids | None, axis: int) -> Ids | None:
@@ -277,23 +282,8 @@ class ChannelGraph:
         Raises:
             ValueError: if a pattern matches nothing.
         """
-        if isinstance(patterns, str):
-            patterns = (patterns,)
-        names: set[str] = set()
-        for pattern in patterns:
-            found = {
-                group.name
-                for group in self.groups
-                if any(re.fullmatch(pattern, n) for n in (group.name, *group.layers))
-            }
-            if not found:
-                raise ValueError(
-                    f"Every pattern of `{argument}` must match a channel group or one "
-                    f"of its layers. Received: {pattern!r}, which matches none of "
-                    f"{[group.name for group in self.groups]}."
-                )
-            names |= found
-        return names
+        named = {group.name: (group.name, *group.layers) for group in self.groups}
+        return matching(patterns, named, argument, "a channel group or one of its layers")
 
     def __str__(self) -> str:
         free = self.free_groups

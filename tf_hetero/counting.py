@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_hetero.channels import ChannelGraph, Ids, Masks, Site
+from tf_hetero.channels import ChannelGraph, Ids, Masks
 from tf_hetero.rebuilding import rebuild
 from tf_hetero.tracing import trace
 
@@ -157,7 +157,7 @@ def _mac_terms(graph: ChannelGraph, padded: bool):
                     "Give the model's Input a full shape, or call "
                     "count(model, input_shape=(height, width, channels))."
                 )
-            yield _term(positions, weight.axes, _shape(site, name))
+            yield _term(positions, weight.axes, site.variable(name).shape)
 
 
 def _parameter_terms(graph: ChannelGraph):
@@ -175,10 +175,6 @@ def _parameter_terms(graph: ChannelGraph):
 def _term(positions: int, axes, shape) -> tuple[float, list[Ids]]:
     fixed = math.prod(n for n, ids in zip(shape, axes, strict=True) if ids is None)
     return float(positions * fixed), [ids for ids in axes if ids is not None]
-
-
-def _shape(site: Site, name: str) -> tuple:
-    return next(v.shape for v in site.call.weights if v.name == name)
 
 
 def _element_terms(graph: ChannelGraph, kind: str):

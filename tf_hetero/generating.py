@@ -1,7 +1,6 @@
 """Generated kernels: which kernels the latent vectors make, and their values."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ from keras import ops
 
 from tf_hetero.channels import ChannelGraph, Site, Weight
 from tf_hetero.hypernetwork import draw_direction, draw_latents, scale_axis
+from tf_hetero.patterns import matching
 from tf_hetero.selection import classifiers
 
 
@@ -63,7 +63,7 @@ def draw_kernels(
 
     def drawn(site: Site, name: str, weight: Weight, index: int) -> Any:
         rng = _generator(seed, index)
-        shape = _variable(site, name).shape
+        shape = site.variable(name).shape
         spatial = int(np.prod(shape[:-2]))
         inputs = 1 if weight.input_axis is None else shape[weight.input_axis]
         kernel = draw_direction(shape, spatial * inputs, embedding_dim, rng)
@@ -84,7 +84,7 @@ def own_kernels(graph: ChannelGraph, exclude: Iterable[str] = ()) -> GeneratedKe
 
     def own(site: Site, name: str, weight: Weight, index: int) -> Any:
         del weight, index
-        return _variable(site, name).value
+        return site.variable(name).value
 
     latents = np.ones(graph.num_units, dtype=np.float32)
     return GeneratedKernels(latents, _generated(graph, exclude, own), drawn=False)
@@ -95,7 +95,8 @@ def _generated(
 ) -> tuple[GeneratedKernel, ...]:
     free = np.array([group.frozen is None for group in graph.groups], bool)[graph.group_of]
     plain = {id(site.call.operation) for site in classifiers(graph)}
-    excluded = _excluded_layers(graph, exclude)
+    layers = {site.call.name: (site.call.name,) for site in graph.sites if site.kernels}
+    excluded = matching(exclude, layers, "exclude", "a layer with a kernel")
     touched = np.zeros(graph.num_units, bool)
     kernels = []
     for index, site in enumerate(graph.sites):
@@ -115,7 +116,7 @@ def _generated(
             value = make(site, name, weight, 2 * index + number)
             kernels.append(
                 GeneratedKernel(
-                    _variable(site, name), value, tuple(axes), _output_axis(weight)
+                    site.variable(name), value, tuple(axes), _output_axis(weight)
                 )
             )
     untouched = [g.name for g in graph.free_groups if not touched[g.units].all()]
@@ -133,25 +134,6 @@ def _output_axis(weight: Weight) -> int | None:
         return None
     last = len(weight.axes) - 1
     return last if weight.input_axis % len(weight.axes) != last else last - 1
-
-
-def _excluded_layers(graph: ChannelGraph, exclude: Iterable[str]) -> set[str]:
-    if not exclude:
-        return set()
-    patterns = (exclude,) if isinstance(exclude, str) else tuple(exclude)
-    names = {site.call.name for site in graph.sites if site.kernels}
-    found = {p: {n for n in names if re.fullmatch(p, n)} for p in patterns}
-    nothing = [pattern for pattern, matched in found.items() if not matched]
-    if nothing:
-        raise ValueError(
-            "Every pattern of `exclude` must match a layer with a kernel. Received: "
-            f"{nothing}, which match none of {sorted(names)}."
-        )
-    return set().union(*found.values())
-
-
-def _variable(site: Site, name: str) -> Any:
-    return next(v for v in site.call.weights if v.name == name)
 
 
 def _generator(*seed: int) -> np.random.Generator:

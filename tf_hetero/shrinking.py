@@ -15,7 +15,6 @@ from tf_hetero.saliency import check_criterion, example_count, model_loss, score
 from tf_hetero.selection import (
     Selector,
     absolute_budgets,
-    check_budgets,
     minimum_units,
 )
 from tf_hetero.stripping import strip_graph
@@ -106,7 +105,6 @@ def shrink(
     """
     _check_choices(model, method, criterion, weights, from_weights, width_multiplier)
     budgets = {"macs": macs, "params": params}
-    check_budgets(budgets)
     loss = model_loss(model, loss)
     limits = absolute_budgets(budgets, count(model), largest_fraction=float("inf"))
     x, y = first_batch(data, batch_size, seed)

@@ -11,7 +11,7 @@ from tf_hetero.channels import (
     Site,
     Weight,
 )
-from tf_hetero.flattening import Call, FlatGraph, Tensor, flatten, tree
+from tf_hetero.flattening import Call, Tensor, flatten, tree
 from tf_hetero.rules import RuleCall, frozen_tensor, rule_for
 from tf_hetero.rules.base import INPUT, OUTPUT, SHARED
 
@@ -61,18 +61,14 @@ def trace(model: Any, grouped: str = "auto") -> ChannelGraph:
     """
     if grouped not in GROUPED:
         raise ValueError(f"`grouped` must be one of {GROUPED}. Received: {grouped!r}")
-    return trace_flat(flatten(model), grouped)
-
-
-def trace_flat(flat: FlatGraph, grouped: str = "auto") -> ChannelGraph:
-    """As `trace`, for a model that is flattened already."""
+    flat = flatten(model)
     ids = ChannelIds()
     tracer = _Tracer(ids, grouped)
     inputs = [
         frozen_tensor(ids, tensor.shape, tensor.maker, INPUT)
         for tensor in tree.flatten(flat.inputs)
     ]
-    outputs = flat.run(_pack(flat.inputs, inputs), tracer)
+    outputs = flat.run(inputs, tracer)
     for array in tree.flatten(outputs):
         ids.freeze(array, OUTPUT)
     return ids.resolve(tracer.sites, flat)
@@ -83,10 +79,6 @@ def _constants(call: Call) -> list[Any]:
         return []
     leaves = tree.flatten((call.args, call.kwargs))
     return [x for x in leaves if hasattr(x, "shape") and not isinstance(x, Tensor)]
-
-
-def _pack(structure: Any, values: list) -> Any:
-    return tree.pack_sequence_as(structure, values)
 
 
 class _Tracer:

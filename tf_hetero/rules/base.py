@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 
 from tf_hetero.channels import ChannelIds, Ids, Outcome, along
 
@@ -191,15 +190,3 @@ def rule_for(operation: Any) -> Rule:
 def unknown(call: RuleCall) -> Outcome:
     """The rule of everything without a rule: nothing is assumed."""
     return call.frozen(f"{UNKNOWN} {type(call.operation).__name__}")
-
-
-def untouched(call: RuleCall, ids: Ids | None, index: int = 0) -> Ids | None:
-    """`ids` of an input that keeps its channels on the last axis, frozen otherwise."""
-    if ids is not None and along(ids, -1) is None:
-        call.freeze(ids, LAYOUT)
-    return ids
-
-
-def broadcast_ids(ids: Ids, rank: int) -> Ids:
-    """Gives an array leading axes of length 1 up to `rank`."""
-    return np.reshape(ids, (1,) * (rank - ids.ndim) + ids.shape)
