@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 from graphs import MODELS, conv, head, image
-from reference import random_inputs
 
 import tf_hetero as th
+from tools.equivalence import random_inputs
 
 pytest.importorskip("tensorflow")
 
@@ -39,7 +39,10 @@ def channels_first():
     ("build", "message"),
     [
         (lambda: "model", r"must be a keras.Model. Received: str"),
-        (lambda: Subclassed(), r"functional or Sequential.*Received: Subclassed.*Rewrite"),
+        (
+            lambda: Subclassed(),
+            r"functional or Sequential.*Received: Subclassed.*to_functional",
+        ),
         (
             lambda: keras.Sequential([keras.layers.Dense(2)]),
             r"must be built.*Add a keras.Input",
@@ -119,6 +122,11 @@ def test_masks_that_do_not_fit(model):
         ({"min_dense_fraction": -1}, r"`min_dense_fraction` must be from 0 to 1"),
         ({"min_channels": 0}, r"`min_channels` must be at least 1"),
         ({"multiple_of": 0}, r"`multiple_of` must be at least 1"),
+        ({"multiple_of": {"a": 2, "stage9": 8}}, r"pattern of `multiple_of`.*'stage9'"),
+        ({"min_channels": {"stage9": 8}}, r"pattern of `min_channels`.*'stage9'"),
+        ({"max_fraction": 0}, r"`max_fraction` must be above 0, at most 1. Received: 0"),
+        ({"max_fraction": {"b": 1.5}}, r"`max_fraction` must be above 0"),
+        ({"only": ["stage9.*"]}, r"pattern of `only`.*'stage9"),
         ({"exclude": ("stage9.*",)}, r"Every pattern of `exclude`.*'stage9"),
         ({"grouped": "all"}, r"`grouped` must be one of.*Received: 'all'"),
     ],
@@ -130,13 +138,25 @@ def test_arguments_of_select_and_shrink(model, arguments, message):
         th.shrink(model, (X, Y), LOSS, macs=0.5, **arguments)
 
 
+def test_widths_that_no_group_can_have(model):
+    for arguments, message in (
+        ({"multiple_of": 8}, r"'a', with 4 channels.*multiple of 8.*exclude=\['a'\]"),
+        ({"min_channels": 4, "max_fraction": 0.5}, r"from 4 \(its floor\) to 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            th.select(model, scores(model), macs=0.5, **arguments)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"method": "magic"}, r"`method` must be one of.*Received: 'magic'"),
         ({"criterion": "luck"}, r"`criterion` must be one of.*Received: 'luck'"),
         ({"weights": "old"}, r"`weights` must be one of.*Received: 'old'"),
-        ({"from_weights": True}, r"needs width_multiplier=1. Received: .*2.0"),
+        (
+            {"from_weights": True, "width_multiplier": 2.0},
+            r"needs width_multiplier=1. Received: .*2.0",
+        ),
         ({"width_multiplier": 0}, r"`width_multiplier` must be a positive number"),
         ({"width_multiplier": 0.1}, r"at least one unit.*empties \['a', 'b'\]"),
         ({"loss": None}, r"A loss is needed"),
@@ -157,6 +177,39 @@ def test_arguments_of_shrink(model, arguments, message):
     given = {"data": (X, Y), "loss": LOSS, "macs": 0.9, **arguments}
     with pytest.raises(ValueError, match=message):
         th.shrink(model, **given)
+
+
+def frozen_whole():
+    inputs = image()
+    x = keras.layers.Lambda(lambda t: t * 2, name="double")(conv(inputs, 4, "a"))
+    return keras.Model(inputs, head(x))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (frozen_whole, r"at least one channel group.*'a': 'a Lambda.*keras.ops'.*rule"),
+        (
+            lambda: keras.Sequential([image(), keras.layers.GlobalMaxPooling2D()]),
+            r"must have a convolution or a dense layer.*without one",
+        ),
+    ],
+)
+def test_models_with_nothing_to_shrink(build, message):
+    model = build()
+    for call in (
+        lambda: th.select(model, {}, macs=0.5),
+        lambda: th.latent_saliency(model, X, Y, LOSS),
+        lambda: th.shrink(model, (X, Y), LOSS, macs=0.5, from_weights=True),
+    ):
+        with pytest.raises(ValueError, match=f"(?i){message}"):
+            call()
+
+
+def test_a_model_without_channels_is_refused():
+    inputs = keras.Input((8, 8, 0), name="empty")
+    with pytest.raises(ValueError, match=r"at least one element.*Received: .*'empty'"):
+        th.trace(keras.Model(inputs, keras.layers.ZeroPadding2D()(inputs)))
 
 
 def test_a_loss_that_is_not_finite_names_the_layer():

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 from graphs import EXPECTED, MODELS
-from reference import random_inputs, randomize
 
 import tf_hetero as th
 from tf_hetero.generating import draw_kernels, own_kernels
 from tf_hetero.hypernetwork import generate_kernel
+from tools.equivalence import random_inputs, randomize
 
 tf = pytest.importorskip("tensorflow")
 

@@ -9,7 +9,7 @@ from graphs import MODELS, conv, head, image, small_application
 
 import tf_hetero as th
 from tf_hetero import models
-from tf_hetero.selection import classifiers, read_by_classifiers
+from tf_hetero.widths import classifiers, read_by_classifiers
 
 DATA = pathlib.Path(__file__).parent / "data"
 
@@ -122,8 +122,37 @@ def test_widths_are_rounded_to_multiples():
     assert {int(mask.sum()) % 8 for mask in masks.values()} == {0}
     assert th.count(th.strip(model, masks)).macs <= 0.5 * th.count(model).macs
     shuffle = MODELS["pixel_shuffle"]()  # a unit of `a` is four channels
-    masks = th.select(shuffle, scores_of(shuffle), macs=0.8, multiple_of=8)
+    masks = th.select(shuffle, scores_of(shuffle), macs=0.8, multiple_of={"a": 8})
     assert masks["a"].sum() * 4 % 8 == 0
+
+
+def test_floors_ceilings_and_multiples_a_group():
+    """The first pattern that matches a group counts; groups without one are free."""
+    model = models.ResNet20()
+    masks = th.select(
+        model,
+        scores_of(model),
+        macs=0.3,
+        min_channels={"stage3_block2_conv1": 50, "stage3_.*_conv1": 40},
+        max_fraction={"stage1_.*": 0.5},
+        multiple_of={"stage2_block1_conv1": 16},
+    )
+    kept = {name: int(mask.sum()) for name, mask in masks.items()}
+    assert kept["stage3_block2_conv1"] >= 50
+    assert min(kept["stage3_block1_conv1"], kept["stage3_block3_conv1"]) >= 40
+    assert max(kept[f"stage1_block{i}_conv1"] for i in (1, 2, 3)) <= 8
+    assert kept["stage2_block1_conv1"] in (16, 32)
+    assert {n % 16 for n in kept.values()} != {0}
+
+
+def test_only_the_named_groups_shrink():
+    model = models.ResNet20()
+    masks = th.select(
+        model, scores_of(model), macs=0.8, only="stage3_.*", exclude="stage3_block3_conv1"
+    )
+    cut = {name for name, mask in masks.items() if not mask.all()}
+    assert cut and all(name.startswith("stage3_") for name in cut)
+    assert "stage3_block3_conv1" not in cut
 
 
 def test_excluded_groups_stay_whole():

@@ -2,6 +2,8 @@
 
 from tf_hetero.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
 from tf_hetero.counting import Counts, count
+from tf_hetero.opening import to_functional
+from tf_hetero.recalibrating import recalibrate_batchnorm
 from tf_hetero.reporting import Comparison, compare
 from tf_hetero.rules import RuleCall, register_rule
 from tf_hetero.saliency import latent_saliency
@@ -25,10 +27,12 @@ __all__ = [
     "compare",
     "count",
     "latent_saliency",
+    "recalibrate_batchnorm",
     "register_rule",
     "select",
     "shrink",
     "strip",
+    "to_functional",
     "trace",
     "widen",
 ]

@@ -101,7 +101,7 @@ class Site:
 
     def variable(self, name: str) -> Any:
         """The layer's variable of this name."""
-        return next(v for v in self.call.weights if v.name == name)
+        return self.call.weights[name]
 
 
 def along(ids: Ids | None, axis: int) -> Ids | None:
@@ -284,6 +284,20 @@ class ChannelGraph:
         """
         named = {group.name: (group.name, *group.layers) for group in self.groups}
         return matching(patterns, named, argument, "a channel group or one of its layers")
+
+    def per_group(self, values: Any, argument: str, default: Any) -> list[Any]:
+        """One value a group, from one for all or from `{pattern: value}`.
+
+        Of several patterns that match a group the first counts; a group that none
+        matches gets `default`. Patterns match as in `matching`.
+        """
+        if not isinstance(values, Mapping):
+            return [values] * len(self.groups)
+        chosen: dict[str, Any] = {}
+        for pattern, value in values.items():
+            for name in self.matching(pattern, argument):
+                chosen.setdefault(name, value)
+        return [chosen.get(group.name, default) for group in self.groups]
 
     def __str__(self) -> str:
         free = self.free_groups

@@ -164,10 +164,10 @@ def _parameter_terms(graph: ChannelGraph):
     for site in graph.sites:
         if not site.first or isinstance(site.call.operation, keras.layers.Normalization):
             continue
-        for variable in site.call.weights:
-            if variable.name in _NOT_PARAMETERS:
+        for name, variable in site.call.weights.items():
+            if name.rpartition("/")[2] in _NOT_PARAMETERS:
                 continue
-            weight = site.outcome.weights.get(variable.name)
+            weight = site.outcome.weights.get(name)
             axes = weight.axes if weight else (None,) * len(variable.shape)
             yield _term(1, axes, variable.shape)
 

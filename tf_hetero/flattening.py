@@ -1,4 +1,4 @@
-"""A model as a flat list of calls, nested models inlined."""
+"""A model as a flat list of calls, nested models and composite layers inlined."""
 
 import dataclasses
 import inspect
@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from tf_hetero import internals
+from tf_hetero.opening import ClosedLayer, is_composite, open_call
 
 tree = keras.tree
 
@@ -32,6 +33,7 @@ class Call:
         args, kwargs: the arguments of the call.
         inputs: the tensors among them, in `keras.tree` order.
         outputs: the tensors that it makes.
+        closed: for a layer that holds layers, why it was not inlined.
     """
 
     operation: Any
@@ -40,11 +42,22 @@ class Call:
     kwargs: dict
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    closed: str = ""
 
     @property
-    def weights(self) -> list[Any]:
-        """The layer's weights; none for plain operations."""
-        return list(getattr(self.operation, "weights", ()))
+    def weights(self) -> dict[str, Any]:
+        """The layer's weights by name, in their order; none for plain operations.
+
+        Where a layer holds layers whose weights have the same names, the name is
+        `sub-layer/name`.
+        """
+        weights = list(getattr(self.operation, "weights", ()))
+        names = [variable.name for variable in weights]
+        if len(set(names)) < len(names):
+            names = ["/".join(variable.path.split("/")[-2:]) for variable in weights]
+        if len(set(names)) < len(names):
+            names = [variable.path for variable in weights]
+        return dict(zip(names, weights, strict=True))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -130,9 +143,9 @@ def check_model(model: Any) -> None:
         raise ValueError(
             "`model` must be a functional or Sequential model, whose graph is known "
             f"before it runs. Received: {type(model).__name__}, a subclass of "
-            "keras.Model. Rewrite its call() with keras.Input and "
-            "keras.Model(inputs, outputs), or shrink the functional parts that it is "
-            "made of."
+            "keras.Model. Make it functional with tf_hetero.to_functional(model, "
+            "input_spec). Where that refuses, rewrite it with keras.Input and "
+            "keras.Model(inputs, outputs)."
         )
 
 
@@ -158,39 +171,55 @@ class _Flattener:
     def _tensor(self, symbolic: Any) -> Tensor:
         self._count += 1
         shape = tuple(symbolic.shape)
+        if 0 in shape:
+            raise ValueError(
+                "Every tensor must have at least one element along each axis. Received: "
+                f"shape {shape} from {internals.maker_name(symbolic)!r}. Build the model "
+                "with at least one channel there."
+            )
         return Tensor(self._count, shape, symbolic.dtype, internals.maker_name(symbolic))
 
     def _inline(self, model, tensors: dict[int, Tensor], prefix: str, training) -> None:
         for node in internals.nodes(model):
-            operation = node.operation
-            args, kwargs = tree.map_structure(
-                lambda x: tensors.get(id(x), x) if isinstance(x, keras.KerasTensor) else x,
-                (node.arguments.args, node.arguments.kwargs),
-            )
-            found = tuple(x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor))
+            operation, closed = node.operation, ""
             if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
-                self._inline_model(node, tensors, found, prefix, kwargs, training)
+                self._inline_model(node, operation, tensors, prefix, training)
                 continue
-            _check_data_format(operation)
-            outputs = tuple(self._tensor(x) for x in node.outputs)
-            tensors.update(zip(map(id, node.outputs), outputs, strict=True))
-            kwargs = _with_training(operation, kwargs, training)
-            name = self._name(operation, prefix)
-            self._calls.append(Call(operation, name, args, kwargs, found, outputs))
+            if is_composite(operation):
+                try:
+                    function = open_call(operation, *_arguments(node, training))
+                except ClosedLayer as error:
+                    closed = error.reason
+                else:
+                    self._inline_model(node, function, tensors, prefix, training)
+                    continue
+            self._append(node, tensors, prefix, training, closed)
 
-    def _inline_model(self, node, tensors, found, prefix, kwargs, training) -> None:
-        model = node.operation
-        inner_inputs, inner_outputs = map(tree.flatten, internals.structures(model))
+    def _append(self, node, tensors: dict[int, Tensor], prefix, training, closed) -> None:
+        operation = node.operation
+        _check_data_format(operation)
+        args, kwargs = _replaced(tensors, *_arguments(node, training))
+        found = tuple(x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor))
+        outputs = tuple(self._tensor(x) for x in node.outputs)
+        tensors.update(zip(map(id, node.outputs), outputs, strict=True))
+        name = self._name(operation, prefix)
+        self._calls.append(Call(operation, name, args, kwargs, found, outputs, closed))
+
+    def _inline_model(self, node, function, tensors, prefix, training) -> None:
+        """Inlines `function`, which is what the node's operation does."""
+        arguments = _replaced(tensors, node.arguments.args, node.arguments.kwargs)
+        found = [x for x in tree.flatten(arguments) if isinstance(x, Tensor)]
+        inner_inputs, inner_outputs = map(tree.flatten, internals.structures(function))
         if len(found) != len(inner_inputs):
             raise ValueError(
                 "A nested model must be called with one tensor for each of its inputs. "
                 f"Received: {len(found)} tensors for the {len(inner_inputs)} inputs of "
-                f"{model.name!r}."
+                f"{node.operation.name!r}."
             )
         inner = dict(zip(map(id, inner_inputs), found, strict=True))
-        given = kwargs.get("training")
+        given = node.arguments.kwargs.get("training")
         training = training if given is None else given
-        self._inline(model, inner, f"{prefix}{model.name}.", training)
+        self._inline(function, inner, f"{prefix}{node.operation.name}.", training)
         results = [inner[id(x)] for x in inner_outputs]
         tensors.update(zip(map(id, node.outputs), results, strict=True))
 
@@ -207,15 +236,23 @@ class _Flattener:
         return name
 
 
-def _with_training(operation: Any, kwargs: dict, training: Any) -> dict:
-    """Hands on the `training` that an enclosing model was called with."""
+def _replaced(tensors: dict[int, Tensor], args: tuple, kwargs: dict) -> Any:
+    return tree.map_structure(
+        lambda x: tensors.get(id(x), x) if isinstance(x, keras.KerasTensor) else x,
+        (args, kwargs),
+    )
+
+
+def _arguments(node: Any, training: Any) -> tuple[tuple, dict]:
+    """A node's arguments, with the `training` that an enclosing model was given."""
+    args, kwargs = node.arguments.args, node.arguments.kwargs
     if training is None or kwargs.get("training") is not None:
-        return kwargs
-    if not isinstance(operation, keras.layers.Layer):
-        return kwargs
-    if "training" not in inspect.signature(operation.call).parameters:
-        return kwargs
-    return {**kwargs, "training": training}
+        return args, kwargs
+    if not isinstance(node.operation, keras.layers.Layer):
+        return args, kwargs
+    if "training" not in inspect.signature(node.operation.call).parameters:
+        return args, kwargs
+    return args, {**kwargs, "training": training}
 
 
 def _check_data_format(operation: Any) -> None:

@@ -10,7 +10,7 @@ from keras import ops
 from tf_hetero.channels import ChannelGraph, Site, Weight
 from tf_hetero.hypernetwork import draw_direction, draw_latents, scale_axis
 from tf_hetero.patterns import matching
-from tf_hetero.selection import classifiers
+from tf_hetero.widths import classifiers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

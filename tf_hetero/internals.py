@@ -25,8 +25,11 @@ __all__ = [
     "maker_name",
     "nodes",
     "operation_classes",
+    "own_variables",
+    "record",
     "seeded_initializers",
     "structures",
+    "sublayers",
 ]
 
 
@@ -83,7 +86,38 @@ def structures(model: Any) -> tuple[Any, Any]:
 
 def maker_name(symbolic: Any) -> str:
     """The name of the layer that made a symbolic tensor, an InputLayer too."""
-    return symbolic._keras_history.operation.name
+    return _maker(symbolic).name
+
+
+def sublayers(layer: Any) -> list[Any]:
+    """The layers that a layer holds, and those that these hold."""
+    return list(layer._flatten_layers(include_self=False))
+
+
+def own_variables(layer: Any) -> list[Any]:
+    """Variables that a layer made itself, seeds included; not its sub-layers'."""
+    held = {id(v) for sub in sublayers(layer) for v in sub.variables}
+    return [v for v in layer.variables if id(v) not in held]
+
+
+def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function:
+    """Runs a layer's own `call` on symbolic tensors and keeps what it did.
+
+    The layers that it called are left as they were: Keras hangs every symbolic
+    call on the layer that was called, where it would stay for good.
+    """
+    called = [*sublayers(layer), *(_maker(x) for x in keras.tree.flatten(inputs))]
+    known = [(o, len(o._inbound_nodes), len(o._outbound_nodes)) for o in called]
+    try:
+        return keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
+    finally:
+        for operation, inbound, outbound in known:
+            del operation._inbound_nodes[inbound:]
+            del operation._outbound_nodes[outbound:]
+
+
+def _maker(symbolic: Any) -> Any:
+    return symbolic._keras_history.operation
 
 
 def _functional(model: Any) -> Any:

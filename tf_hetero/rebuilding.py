@@ -119,9 +119,10 @@ class _Builder:
 def copy_weights(rebuilt: Rebuilt, graph: ChannelGraph, keep: np.ndarray) -> None:
     """Gives every layer the surviving slices of the weights that it comes from."""
     for site, layer in rebuilt.layers:
-        for old, new in zip(site.call.weights, getattr(layer, "weights", ()), strict=True):
+        new_weights = getattr(layer, "weights", ())
+        for (name, old), new in zip(site.call.weights.items(), new_weights, strict=True):
             value = keras.ops.convert_to_numpy(old)
-            weight = site.outcome.weights.get(old.name)
+            weight = site.outcome.weights.get(name)
             for axis, ids in enumerate(weight.axes if weight else ()):
                 if ids is not None:
                     value = np.compress(keep[graph.units(ids)], value, axis=axis)

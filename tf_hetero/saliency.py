@@ -6,11 +6,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_hetero.batching import example_count
 from tf_hetero.channels import ChannelGraph
 from tf_hetero.counting import CostModel
 from tf_hetero.flattening import fill, tree
 from tf_hetero.generating import GeneratedKernels, draw_kernels, own_kernels
 from tf_hetero.tracing import trace
+from tf_hetero.widths import check_shrinkable
 
 
 def latent_saliency(
@@ -79,6 +81,7 @@ def latent_saliency(
     """
     check_criterion(criterion)
     graph = trace(model, grouped)
+    check_shrinkable(graph)
     if from_weights:
         kernels = own_kernels(graph, exclude)
     else:
@@ -314,17 +317,6 @@ def check_batch(graph: ChannelGraph, x: Any, y: Any, loss: Any) -> None:
                     f"number of classes. Received: labels from {labels.min()} to "
                     f"{labels.max()}."
                 )
-
-
-def example_count(x: Any, y: Any) -> int:
-    """The number of examples; `ValueError` if there is none, or not one number."""
-    sizes = {len(part) for part in tree.flatten((x, y))}
-    if len(sizes) != 1 or sizes == {0}:
-        raise ValueError(
-            "x and y must hold the same number of examples, at least one. Received: "
-            f"{sorted(sizes)} examples."
-        )
-    return sizes.pop()
 
 
 def _check_inputs(tensors: list, parts: list) -> None:

@@ -1,15 +1,15 @@
 """Selection: which units survive a budget, given their scores."""
 
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
-from tf_hetero.channels import ChannelGraph, ChannelGroup, Site
+from tf_hetero.channels import ChannelGraph
 from tf_hetero.counting import CostModel, Counts
-from tf_hetero.tracing import trace, tree
+from tf_hetero.tracing import trace
+from tf_hetero.widths import PerGroup, WidthRules
 
 SMALLEST_ABSOLUTE_BUDGET = 10_000
 
@@ -21,9 +21,11 @@ def select(
     params: float | int | None = None,
     min_conv_fraction: float = 0.2,
     min_dense_fraction: float = 0.45,
-    min_channels: int = 1,
-    multiple_of: int = 1,
+    min_channels: PerGroup = 1,
+    max_fraction: PerGroup = 1.0,
+    multiple_of: PerGroup = 1,
     exclude: Iterable[str] = (),
+    only: Iterable[str] | None = None,
     refill: bool = True,
     grouped: str = "auto",
 ) -> dict[str, np.ndarray]:
@@ -45,11 +47,17 @@ def select(
         min_dense_fraction: the papers' tau: the same for groups that a
             classifier reads (a Dense layer, or a convolution on 1x1 pixels,
             that makes a model output).
-        min_channels: least number of units of any group.
-        multiple_of: the channels of each group are rounded to the nearest
-            multiple of this number within its floor and size.
+        min_channels: least number of units of a group. This and the next two
+            are one number for all groups, or a dict from regular expressions
+            (as in `exclude`) to numbers, of which the first that matches counts.
+        max_fraction: largest fraction of its units that a group may keep, so
+            that 0.9 takes at least a tenth from every group.
+        multiple_of: the channels of a group become the nearest multiple of this
+            number between its floor and its largest width; 8 suits most
+            hardware.
         exclude: regular expressions; groups of which one matches the name or
             the name of a layer are kept whole.
+        only: regular expressions; all other groups are kept whole.
         refill: whether removed units are added back while they fit.
         grouped: as in `trace`.
 
@@ -58,8 +66,9 @@ def select(
 
     Raises:
         ValueError: if no budget is given, a budget is out of range or cannot
-            be reached with the floors and frozen groups, or if the scores do
-            not fit the model.
+            be reached with the floors and frozen groups, if the scores do not
+            fit the model, a pattern matches nothing, no multiple lies between a
+            group's floor and its largest width, or all groups are frozen.
 
     Example:
 
@@ -78,81 +87,18 @@ def select(
     """
     graph = trace(model, grouped)
     budgets = {"macs": macs, "params": params}
-    floors = minimum_units(
-        graph, min_conv_fraction, min_dense_fraction, min_channels, exclude
+    rules = WidthRules(
+        min_conv_fraction,
+        min_dense_fraction,
+        min_channels,
+        max_fraction,
+        multiple_of,
+        exclude,
+        only,
     )
+    allowed = rules.allowed_units(graph)
     limits = absolute_budgets(budgets, CostModel(graph).counts())
-    return Selector(graph, limits, floors, multiple_of).masks(scores, refill)
-
-
-def minimum_units(
-    graph: ChannelGraph,
-    min_conv_fraction: float,
-    min_dense_fraction: float,
-    min_channels: int = 1,
-    exclude: Iterable[str] = (),
-) -> np.ndarray:
-    """The floor of every group: rho, tau, the least width, frozen and excluded."""
-    for name, fraction in (
-        ("min_conv_fraction", min_conv_fraction),
-        ("min_dense_fraction", min_dense_fraction),
-    ):
-        if not 0 <= fraction <= 1:
-            raise ValueError(f"`{name}` must be from 0 to 1. Received: {fraction}")
-    if min_channels < 1:
-        raise ValueError(f"`min_channels` must be at least 1. Received: {min_channels}")
-    whole = graph.matching(exclude, "exclude")
-    classified = {g.name for g in read_by_classifiers(graph)}
-    floors = []
-    for group in graph.groups:
-        fraction = min_dense_fraction if group.name in classified else min_conv_fraction
-        floor = max(int(group.size * fraction), min_channels, 1)
-        free = group.frozen is None and group.name not in whole
-        floors.append(min(floor, group.size) if free else group.size)
-    return np.array(floors)
-
-
-def classifiers(graph: ChannelGraph) -> list[Site]:
-    """Sites of the layers that turn features into the model's outputs.
-
-    A Dense layer, or a convolution on 1x1 pixels, whose units are those of a
-    model output.
-    """
-    made = {
-        tensor.key: ids
-        for site in graph.sites
-        for tensor, ids in zip(site.call.outputs, site.outcome.outputs, strict=True)
-        if ids is not None
-    }
-    keys = [tensor.key for tensor in tree.flatten(graph.flat.outputs)]
-    units = [np.unique(graph.units(made[key])) for key in keys if key in made]
-    outputs = np.concatenate(units) if units else np.array([], int)
-    found = []
-    for site in graph.sites:
-        mixing = [w for _, w in site.kernels if w.input_axis is not None]
-        if not mixing or not _on_one_pixel(site):
-            continue
-        ids = site.outcome.outputs[0]
-        if ids is not None and np.isin(graph.units(ids), outputs).any():
-            found.append(site)
-    return found
-
-
-def _on_one_pixel(site: Site) -> bool:
-    if isinstance(site.call.operation, keras.layers.Dense):
-        return True
-    return set(site.call.inputs[0].shape[1:-1]) == {1}
-
-
-def read_by_classifiers(graph: ChannelGraph) -> list[ChannelGroup]:
-    """The unfrozen groups that a classifier reads."""
-    groups = set()
-    for site in classifiers(graph):
-        for _, weight in site.kernels:
-            ids = None if weight.input_axis is None else weight.axes[weight.input_axis]
-            if ids is not None:
-                groups |= set(graph.group_of[graph.units(ids)])
-    return [graph.groups[i] for i in sorted(groups) if graph.groups[i].frozen is None]
+    return Selector(graph, limits, allowed).masks(scores, refill)
 
 
 def check_budgets(budgets: Mapping[str, Any]) -> None:
@@ -208,24 +154,22 @@ class Selector:
     Args:
         graph: the traced model.
         limits: `{"macs": ..., "params": ...}`, absolute, one or both.
-        floors: least number of units of each group.
-        multiple_of: see `select`.
+        allowed: for each group the numbers of units it may end with, ascending.
 
     Raises:
-        ValueError: if the floors alone cost more than a limit.
+        ValueError: if the smallest of them alone cost more than a limit.
     """
 
     def __init__(
         self,
         graph: ChannelGraph,
         limits: Mapping[str, int],
-        floors: np.ndarray,
-        multiple_of: int = 1,
+        allowed: Sequence[np.ndarray],
     ) -> None:
         cost_model = CostModel(graph)
         self._graph = graph
         self._limits = [(name, getattr(cost_model, name), v) for name, v in limits.items()]
-        self._allowed = _allowed_counts(graph, floors, multiple_of)
+        self._allowed = allowed
         self._check_reachable()
 
     def masks(
@@ -251,7 +195,7 @@ class Selector:
                     "The budget must be reachable with the floors and frozen groups. "
                     f"Received: {name}={limit:,}, but the smallest reachable value is "
                     f"{least:,}. Raise the budget, or lower min_conv_fraction, "
-                    "min_dense_fraction, min_channels or exclude."
+                    "min_dense_fraction or min_channels, or exclude less."
                 )
 
 
@@ -264,30 +208,6 @@ def _complete_scores(graph: ChannelGraph, scores: Mapping[str, Any]) -> np.ndarr
             f"{missing}."
         )
     return values
-
-
-def _allowed_counts(graph, floors: np.ndarray, multiple_of: int) -> list[np.ndarray]:
-    """For each group the numbers of units that it may end with, ascending."""
-    if multiple_of < 1:
-        raise ValueError(f"`multiple_of` must be at least 1. Received: {multiple_of}")
-    allowed = []
-    for group, floor in zip(graph.groups, floors, strict=True):
-        counts = np.arange(floor, group.size + 1)
-        if multiple_of > 1 and group.frozen is None:
-            rounded = counts[counts * channels_per_unit(graph, group) % multiple_of == 0]
-            counts = rounded if rounded.size else counts[-1:]
-        allowed.append(counts)
-    return allowed
-
-
-def channels_per_unit(graph: ChannelGraph, group: ChannelGroup) -> int:
-    """How many channels of its first layer's output make one unit of a group."""
-    index = graph.groups.index(group)
-    site = next(site for site in graph.sites if site.call.name == group.layers[0])
-    made = [
-        graph.multiplicity(ids)[index] for ids in site.outcome.outputs if ids is not None
-    ]
-    return round(max(made))
 
 
 class _Ranking:

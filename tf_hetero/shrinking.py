@@ -4,22 +4,19 @@ from collections.abc import Iterable
 from typing import Any
 
 import keras
-import numpy as np
 
+from tf_hetero.batching import first_batch
 from tf_hetero.counting import count
-from tf_hetero.flattening import check_model, tree
+from tf_hetero.flattening import check_model
 from tf_hetero.generating import GeneratedKernels, draw_kernels, own_kernels
 from tf_hetero.internals import seeded_initializers
 from tf_hetero.rebuilding import rebuild
-from tf_hetero.saliency import check_criterion, example_count, model_loss, score
-from tf_hetero.selection import (
-    Selector,
-    absolute_budgets,
-    minimum_units,
-)
+from tf_hetero.saliency import check_criterion, model_loss, score
+from tf_hetero.selection import Selector, absolute_budgets
 from tf_hetero.stripping import strip_graph
 from tf_hetero.tracing import trace
 from tf_hetero.widening import widen
+from tf_hetero.widths import PerGroup, WidthRules
 
 METHODS = ("single_shot",)
 WEIGHTS = ("generated", "fresh")
@@ -32,12 +29,14 @@ def shrink(
     macs: float | int | None = None,
     params: float | int | None = None,
     method: str = "single_shot",
-    width_multiplier: float = 2.0,
+    width_multiplier: float | None = None,
     min_conv_fraction: float = 0.2,
     min_dense_fraction: float = 0.45,
-    min_channels: int = 1,
-    multiple_of: int = 1,
+    min_channels: PerGroup = 1,
+    max_fraction: PerGroup = 1.0,
+    multiple_of: PerGroup = 1,
     exclude: Iterable[str] = (),
+    only: Iterable[str] | None = None,
     criterion: str = "gradient",
     per_mac: bool = False,
     from_weights: bool = False,
@@ -62,16 +61,18 @@ def shrink(
         macs, params: budgets. A float is a fraction of the baseline's cost, an
             int is absolute. At least one is needed.
         method: `"single_shot"` (LW-DNA).
-        width_multiplier: how much wider the searched network is (beta).
-        min_conv_fraction, min_dense_fraction, min_channels, multiple_of: as in
-            `select` (rho and tau are the first two).
+        width_multiplier: how much wider the searched network is (beta); 2 if
+            None, or 1 with `from_weights`.
+        min_conv_fraction, min_dense_fraction, min_channels, max_fraction,
+            multiple_of: as in `select` (rho and tau are the first two).
         exclude: regular expressions; groups of which one matches the name or
             the name of a layer are widened but not shrunk, as the papers do
             with the last stage of CIFAR ResNets.
+        only: regular expressions; all other groups are widened but not shrunk.
         criterion, per_mac, embedding_dim: as in `latent_saliency`.
         from_weights: starts from the model's own weights instead of a fresh
-            hypernetwork, and keeps those that survive. Needs
-            `width_multiplier=1`.
+            hypernetwork, and keeps those that survive. Train on afterwards, or
+            at least call `recalibrate_batchnorm`.
         weights: `"generated"` keeps the kernels that the hypernetwork
             generated, `"fresh"` draws new ones. Not used with `from_weights`.
         batch_size: examples taken from arrays.
@@ -109,12 +110,19 @@ def shrink(
     limits = absolute_budgets(budgets, count(model), largest_fraction=float("inf"))
     x, y = first_batch(data, batch_size, seed)
 
-    wide = model if from_weights else widen(model, width_multiplier, seed=seed)
+    beta = 2.0 if width_multiplier is None else width_multiplier
+    wide = model if from_weights else widen(model, beta, seed=seed)
     graph = trace(wide, grouped)
-    floors = minimum_units(
-        graph, min_conv_fraction, min_dense_fraction, min_channels, exclude
+    rules = WidthRules(
+        min_conv_fraction,
+        min_dense_fraction,
+        min_channels,
+        max_fraction,
+        multiple_of,
+        exclude,
+        only,
     )
-    selector = Selector(graph, limits, floors, multiple_of)
+    selector = Selector(graph, limits, rules.allowed_units(graph))
     kernels = (
         own_kernels(graph) if from_weights else draw_kernels(graph, (), embedding_dim, seed)
     )
@@ -137,53 +145,9 @@ def _check_choices(model, method, criterion, weights, from_weights, width_multip
         raise ValueError(f"`method` must be one of {METHODS}. Received: {method!r}")
     if weights not in WEIGHTS:
         raise ValueError(f"`weights` must be one of {WEIGHTS}. Received: {weights!r}")
-    if from_weights and width_multiplier != 1:
+    if from_weights and width_multiplier not in (None, 1):
         raise ValueError(
             "A model that keeps its weights cannot be widened: from_weights=True needs "
             f"width_multiplier=1. Received: width_multiplier={width_multiplier}"
         )
     check_criterion(criterion)
-
-
-def first_batch(data: Any, batch_size: int, seed: int) -> tuple[Any, Any]:
-    """One batch of NumPy arrays `(x, y)` out of any kind of data.
-
-    Raises:
-        ValueError: if there is no example, or no targets.
-    """
-    if isinstance(data, (tuple, list)):
-        return _random_batch(data, batch_size, seed)
-    if isinstance(data, keras.utils.PyDataset):
-        if not len(data):
-            raise ValueError("`data` must hold at least one batch. Received: none.")
-        batch = data[0]
-    else:
-        try:
-            batch = next(iter(data))
-        except StopIteration:
-            raise ValueError(
-                "`data` must hold at least one batch. Received: an empty dataset."
-            ) from None
-        except TypeError:
-            raise ValueError(
-                "`data` must be a tuple (x, y) of arrays, a tf.data.Dataset or a "
-                f"keras.utils.PyDataset. Received: {type(data).__name__}."
-            ) from None
-    if not isinstance(batch, (tuple, list)) or len(batch) < 2:
-        raise ValueError(
-            "`data` must give batches (x, y). Received: batches of "
-            f"{type(batch).__name__} without targets."
-        )
-    x, y = (tree.map_structure(keras.ops.convert_to_numpy, part) for part in batch[:2])
-    return x, y
-
-
-def _random_batch(data: Any, batch_size: int, seed: int) -> tuple[Any, Any]:
-    if len(data) != 2:
-        raise ValueError(
-            f"`data` as a tuple must be (x, y). Received: {len(data)} elements."
-        )
-    size = example_count(*data)
-    chosen = np.random.default_rng(seed).permutation(size)[:batch_size]
-    x, y = (tree.map_structure(lambda a: np.asarray(a)[chosen], part) for part in data)
-    return x, y

@@ -101,7 +101,9 @@ class _Tracer:
             input_shapes=[tensor.shape for tensor in call.inputs],
             output_shapes=[tensor.shape for tensor in call.outputs],
             ids=self._ids,
+            variables=call.weights,
             grouped=self._grouped,
+            closed=call.closed,
         )
         outcome = _checked(call, view, rule_for(call.operation)(view))
         earlier = self._first.get(id(call.operation)) if call.weights else None
@@ -138,7 +140,7 @@ def _checked(call: Call, view: RuleCall, outcome: Outcome) -> Outcome:
         _check_array(call, ids, tensor.shape[1:])
     if not outcome.weights:
         return outcome
-    weights = {variable.name: variable for variable in call.weights}
+    weights = call.weights
     unexplained = sorted(set(weights) - set(outcome.weights))
     if unexplained:
         for ids in outcome.outputs:

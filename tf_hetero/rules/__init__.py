@@ -8,10 +8,11 @@ how the layer's weights and config follow the channels; everything else
 from tf_hetero.rules import (  # noqa: F401
     convolutions,
     elementwise,
+    mixing,
     normalizing,
     reshaping,
     spatial,
 )
-from tf_hetero.rules.base import RuleCall, frozen_tensor, register_rule, rule_for
+from tf_hetero.rules.base import RuleCall, frozen_tensor, has_rule, register_rule, rule_for
 
-__all__ = ["RuleCall", "frozen_tensor", "register_rule", "rule_for"]
+__all__ = ["RuleCall", "frozen_tensor", "has_rule", "register_rule", "rule_for"]

@@ -1,7 +1,7 @@
 """What a rule is, what it is given, and the registry of rules by exact type."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,14 +10,17 @@ from tf_hetero.channels import ChannelIds, Ids, Outcome, along
 
 # Reasons why channels are frozen. Reports show them, so the list is short.
 ACTIVATION = "an activation that mixes channels"
+ATTENTION = "attention mixes channels"
 BROADCAST = "one channel is broadcast over many"
 CONSTANT = "met by a constant with one value a channel"
 INPUT = "model input"
+LAMBDA = "a Lambda, whose function cannot be seen: write it with keras.ops"
 LAYOUT = "channels are not on the last axis here"
 MIXING = "an operation mixes channels"
-NO_CHANNELS = "met by a tensor without a static channel axis"
+NO_CHANNELS = "met by a tensor of unknown width: give every Input its full shape"
 OUTPUT = "model output"
 PADDING = "channels are padded"
+RECURRENT = "a recurrent layer mixes channels"
 RESHAPED = "a reshape mixes channels with an unknown axis"
 SHARED = "a layer is called on tensors of different layouts"
 STRIDED = "channels are taken with a stride or an index"
@@ -47,7 +50,9 @@ class RuleCall:
         constants: the arrays among the arguments.
         inputs: for each tensor among the arguments its id array, or None.
         input_shapes, output_shapes: shapes with the batch axis.
+        variables: the layer's weights by name.
         grouped: how grouped convolutions are to shrink.
+        closed: for a layer that holds sub-layers, why it was not opened.
     """
 
     def __init__(
@@ -61,7 +66,9 @@ class RuleCall:
         input_shapes: Sequence[tuple],
         output_shapes: Sequence[tuple],
         ids: ChannelIds,
+        variables: Mapping[str, Any],
         grouped: str = "auto",
+        closed: str = "",
     ) -> None:
         self.operation = operation
         self.name = name
@@ -71,7 +78,9 @@ class RuleCall:
         self.inputs = list(inputs)
         self.input_shapes = list(input_shapes)
         self.output_shapes = list(output_shapes)
+        self.variables = variables
         self.grouped = grouped
+        self.closed = closed
         self._ids = ids
 
     def channels(self, index: int = 0) -> Ids | None:
@@ -182,6 +191,11 @@ def register_rule(operation_class: type, rule: Rule) -> None:
     _RULES[operation_class] = rule
 
 
+def has_rule(operation: Any) -> bool:
+    """Whether the exact type of `operation` has a rule."""
+    return type(operation) in _RULES
+
+
 def rule_for(operation: Any) -> Rule:
     """The rule of the exact type of `operation`; the unknown rule if it has none."""
     return _RULES.get(type(operation), unknown)
@@ -189,4 +203,4 @@ def rule_for(operation: Any) -> Rule:
 
 def unknown(call: RuleCall) -> Outcome:
     """The rule of everything without a rule: nothing is assumed."""
-    return call.frozen(f"{UNKNOWN} {type(call.operation).__name__}")
+    return call.frozen(f"{UNKNOWN} {type(call.operation).__name__} {call.closed}".rstrip())

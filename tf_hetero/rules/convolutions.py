@@ -1,4 +1,4 @@
-"""Convolutions and dense layers: the layers that make channels."""
+"""Convolutions, dense layers, embeddings: the layers that make channels."""
 
 import keras
 import numpy as np
@@ -125,6 +125,13 @@ def dense(call: RuleCall) -> Outcome:
     )
 
 
+def embedding(call: RuleCall) -> Outcome:
+    """Embedding: a table with a row a token, which makes channels and reads none."""
+    out = call.fresh(call.operation.output_dim)
+    weights = {"embeddings": Weight((None, out))}
+    return Outcome((call.as_output(out),), weights, {"output_dim": Length(out)})
+
+
 _LAYERS = keras.layers
 for _rule, _classes in (
     (convolution, (_LAYERS.Conv1D, _LAYERS.Conv2D, _LAYERS.Conv3D)),
@@ -135,6 +142,7 @@ for _rule, _classes in (
     ),
     (separable_convolution, (_LAYERS.SeparableConv1D, _LAYERS.SeparableConv2D)),
     (dense, (_LAYERS.Dense,)),
+    (embedding, (_LAYERS.Embedding,)),
 ):
     for _class in _classes:
         register_rule(_class, _rule)

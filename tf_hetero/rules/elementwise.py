@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tf_hetero.channels import Ids, Outcome, Weight, along
+from tf_hetero.channels import Ids, Length, Outcome, Weight, along
 from tf_hetero.internals import CustomScaleLayer, StochasticDepth, operation_classes
 from tf_hetero.rules.base import (
     ACTIVATION,
@@ -19,8 +19,6 @@ from tf_hetero.rules.base import (
 
 def elementwise(call: RuleCall) -> Outcome:
     """Activations, Add, Multiply, ...: the channels that meet are unified."""
-    if getattr(call.operation, "noise_shape", None) is not None:
-        return call.frozen(CONSTANT)
     operands = [ids for ids in call.inputs if ids is not None]
     if len(operands) < len(call.inputs) or not operands:
         return call.frozen(NO_CHANNELS)
@@ -43,6 +41,21 @@ def elementwise(call: RuleCall) -> Outcome:
     if any(_size_along(c, axis, len(shape) - 1) > 1 for c in call.constants):
         call.freeze(result, CONSTANT)
     return Outcome((activated(call, result),), counted_as=_counted_as(call))
+
+
+def dropout(call: RuleCall) -> Outcome:
+    """Dropout: as elementwise; a noise shape may name the number of channels."""
+    shape, ids = call.operation.noise_shape, call.inputs[0]
+    if shape is None or ids is None:
+        return elementwise(call)
+    if len(shape) != len(call.input_shapes[0]):
+        return call.frozen(LAYOUT)
+    sizes = list(shape)
+    for axis, size in enumerate(shape[1:]):
+        row = along(ids, axis)
+        if row is not None and size not in (None, 1):
+            sizes[axis + 1] = Length(row)
+    return Outcome((ids,), config={"noise_shape": tuple(sizes)})
 
 
 def _varying_axis(ids: Ids) -> int:
@@ -105,7 +118,6 @@ for _class in (
     _LAYERS.Add,
     _LAYERS.AlphaDropout,
     _LAYERS.Average,
-    _LAYERS.Dropout,
     _LAYERS.ELU,
     _LAYERS.GaussianDropout,
     _LAYERS.GaussianNoise,
@@ -129,5 +141,6 @@ for _class in (
     register_rule(_class, elementwise)
 for _class in (_LAYERS.Softmax, *operation_classes("LogSoftmax", "Softmax")):
     register_rule(_class, softmax)
+register_rule(_LAYERS.Dropout, dropout)
 register_rule(_LAYERS.Rescaling, scaling)
 register_rule(_LAYERS.PReLU, parametric_relu)

@@ -1,0 +1,66 @@
+"""Layers that mix their channels inside: frozen, each with its reason."""
+
+import keras
+
+from tf_hetero.channels import Outcome, Weight
+from tf_hetero.internals import operation_classes
+from tf_hetero.rules.base import (
+    ATTENTION,
+    LAMBDA,
+    MIXING,
+    RECURRENT,
+    Rule,
+    RuleCall,
+    register_rule,
+)
+
+
+def frozen_because(reason: str) -> Rule:
+    """A rule that freezes whatever its layer meets."""
+
+    def rule(call: RuleCall) -> Outcome:
+        return call.frozen(reason)
+
+    return rule
+
+
+def attention(call: RuleCall) -> Outcome:
+    """MultiHeadAttention, GroupedQueryAttention: frozen, projections counted.
+
+    Called as `(query, value, key=value)`, whose axes are (batch, time, channels).
+    """
+    query, value = call.input_shapes[0], call.input_shapes[1]
+    key = call.input_shapes[2] if len(call.input_shapes) > 2 else value
+    lengths = {"query": query, "key": key, "value": value, "attention_output": query}
+    weights = {}
+    for name, variable in call.variables.items():
+        projection, _, kind = name.partition("/")
+        axes = (None,) * len(variable.shape)
+        positions = call.positions(lengths[projection]) if kind == "kernel" else 0
+        weights[name] = Weight(axes, positions)
+    return Outcome(call.frozen(ATTENTION).outputs, weights)
+
+
+_LAYERS = keras.layers
+for _rule, _classes in (
+    (attention, (_LAYERS.MultiHeadAttention, _LAYERS.GroupQueryAttention)),
+    (frozen_because(ATTENTION), (_LAYERS.Attention, _LAYERS.AdditiveAttention)),
+    (
+        frozen_because(RECURRENT),
+        (
+            *(_LAYERS.RNN, _LAYERS.SimpleRNN, _LAYERS.LSTM, _LAYERS.GRU),
+            *(_LAYERS.ConvLSTM1D, _LAYERS.ConvLSTM2D, _LAYERS.ConvLSTM3D),
+            _LAYERS.Bidirectional,
+        ),
+    ),
+    (frozen_because(LAMBDA), (_LAYERS.Lambda,)),
+    (
+        frozen_because(MIXING),
+        (
+            *(_LAYERS.Dot, _LAYERS.UnitNormalization),
+            *operation_classes("Dot", "Einsum", "Matmul", "Norm", "Tensordot"),
+        ),
+    ),
+):
+    for _class in _classes:
+        register_rule(_class, _rule)
