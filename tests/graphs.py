@@ -285,6 +285,7 @@ def softmax_inside():
     return keras.Model(inputs, head(conv(x, 5, "c")))
 
 
+@keras.saving.register_keras_serializable("tests")
 class Mystery(keras.layers.Layer):
     """A layer that no rule knows; it mixes channels."""
 

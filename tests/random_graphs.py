@@ -1,13 +1,16 @@
 """Random legal Keras CNNs for hypothesis.
 
-A model is a list of steps. Each step takes one or two of the tensors made so
-far (all of them 8x8 pixels) and adds one. What hypothesis shrinks is the list,
-so that a failure ends as a short program; `program` prints it.
+A model is a program: a list of steps, a number of inputs and one of outputs. Each step
+takes one or two of the tensors made so far (all of them 8x8 pixels) and adds one. What
+hypothesis shrinks is the list, so that a failure ends as a short program, which its
+`repr` shows.
 """
 
 import dataclasses
 
 import keras
+import numpy as np
+from graphs import Mystery
 from hypothesis import strategies as st
 
 layers, ops = keras.layers, keras.ops
@@ -26,11 +29,47 @@ class Step:
         return f"{self.kind}({self.first}, {self.second}, width={self.width})"
 
 
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A model: the steps, and how many inputs and outputs it has."""
+
+    steps: list[Step]
+    inputs: int
+    outputs: int
+
+
+@keras.saving.register_keras_serializable("tests")
+class Unit(layers.Layer):
+    """A composite layer without a rule: convolution, norm, gate."""
+
+    def __init__(self, width, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.conv = layers.Conv2D(width, 3, padding="same", use_bias=False, name="conv")
+        self.norm = layers.BatchNormalization(name="norm")
+        self.gate = layers.Dense(width, activation="sigmoid", name="gate")
+
+    def build(self, shape):
+        self.conv.build(shape)
+        for layer in (self.norm, self.gate):
+            layer.build((*shape[:-1], self.width))
+
+    def call(self, x, training=None):
+        x = ops.relu(self.norm(self.conv(x), training=training))
+        return x * self.gate(ops.mean(x, axis=(1, 2), keepdims=True))
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], self.width)
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
 def _conv(x, width, **kwargs):
     return layers.Conv2D(width, 3, padding="same", **kwargs)(x)
 
 
-def _gate(x, width):
+def _pooled_gate(x, width):
     s = layers.GlobalAveragePooling2D(keepdims=True)(x)
     s = layers.Conv2D(width, 1, activation="relu")(s)
     return x * layers.Conv2D(x.shape[-1], 1, activation="sigmoid")(s)
@@ -46,12 +85,6 @@ def _shuffle(x, width):
 def _grouped(x, width):
     groups = next(g for g in (3, 2, 1) if x.shape[-1] % g == 0)
     return _conv(x, groups * width, groups=groups)
-
-
-def _add(x, y):
-    if x.shape[-1] != y.shape[-1]:
-        y = layers.Conv2D(x.shape[-1], 1)(y)
-    return layers.Add()([x, y])
 
 
 def _split(x, width):
@@ -78,16 +111,27 @@ def _nested(x, width):
     return keras.Model(inputs, _conv(y, width))(x)
 
 
+def _vector(x, width):
+    """Through a vector and back: Flatten, Dense, Reshape."""
+    y = layers.Flatten()(layers.AveragePooling2D(4)(x))
+    y = layers.Dense(4 * width, activation="relu")(y)
+    return layers.UpSampling2D(4)(layers.Reshape((2, 2, width))(y))
+
+
 UNARY = {
     "conv": lambda x, width: _conv(x, width, activation="relu"),
     "depthwise": lambda x, width: layers.DepthwiseConv2D(3, padding="same")(x),
     "multiplied": lambda x, width: layers.DepthwiseConv2D(1, depth_multiplier=2)(x),
+    "as_depthwise": lambda x, width: _conv(x, 2 * x.shape[-1], groups=x.shape[-1]),
     "separable": lambda x, width: layers.SeparableConv2D(width, 3, padding="same")(x),
     "grouped": _grouped,
+    "dense": lambda x, width: layers.Dense(width, activation="silu")(x),
     "batch_norm": lambda x, width: layers.ReLU()(layers.BatchNormalization()(x)),
     "layer_norm": lambda x, width: layers.LayerNormalization()(x),
+    "rms_norm": lambda x, width: layers.RMSNormalization()(x),
     "group_norm": _group_norm,
-    "gate": _gate,
+    "gate": _pooled_gate,
+    "broadcast_gate": lambda x, width: x * _conv(x, 1, activation="sigmoid"),
     "shuffle": _shuffle,
     "split": _split,
     "slice": lambda x, width: x[..., : max(x.shape[-1] // 2, 1)],
@@ -99,9 +143,37 @@ UNARY = {
     ),
     "twice": _twice,
     "nested": _nested,
+    "composite": lambda x, width: Unit(width)(x),
+    "vector": _vector,
     "prelu": lambda x, width: layers.PReLU(shared_axes=[1, 2])(x),
+    "padded": lambda x, width: layers.Cropping2D(1)(layers.ZeroPadding2D(1)(x)),
+    "softmax": lambda x, width: layers.Softmax()(x),
+    "constant": lambda x, width: x + np.linspace(0.5, 1, x.shape[-1], dtype="float32"),
+    "unknown": lambda x, width: Mystery()(x),
 }
-BINARY = {"add": _add, "concatenate": lambda x, y: layers.Concatenate()([x, y])}
+
+
+def _same_width(x, y):
+    return y if x.shape[-1] == y.shape[-1] else layers.Conv2D(x.shape[-1], 1)(y)
+
+
+def _shared_model(x, y):
+    """One nested model, called on two tensors."""
+    inputs = keras.Input(x.shape[1:])
+    model = keras.Model(inputs, layers.ReLU()(_conv(inputs, 4)))
+    return layers.Average()([model(x), model(_same_width(x, y))])
+
+
+BINARY = {
+    "add": lambda x, y: layers.Add()([x, _same_width(x, y)]),
+    "multiply": lambda x, y: ops.sigmoid(_same_width(x, y)) * x,
+    "maximum": lambda x, y: layers.Maximum()([x, _same_width(x, y)]),
+    "concatenate": lambda x, y: layers.Concatenate()([x, y]),
+    "beside": lambda x, y: layers.MaxPooling2D((2, 1))(
+        layers.Concatenate(axis=1)([x, _same_width(x, y)])
+    ),
+    "shared_model": _shared_model,
+}
 
 steps = st.builds(
     Step,
@@ -110,14 +182,19 @@ steps = st.builds(
     second=st.integers(0, 9),
     width=st.integers(1, 6),
 )
-programs = st.lists(steps, min_size=1, max_size=8)
+programs = st.builds(
+    Program,
+    steps=st.lists(steps, min_size=1, max_size=8),
+    inputs=st.integers(1, 2),
+    outputs=st.integers(1, 3),
+)
 
 
 def build(program):
-    """The model of a program: its last tensor is classified, its third mapped."""
-    inputs = keras.Input((8, 8, 3))
-    tensors = [_conv(inputs, 5)]
-    for step in program:
+    """The model of a program: a head on its last tensor, maps of earlier ones."""
+    inputs = [keras.Input((8, 8, 3 - i), name=f"input_{i}") for i in range(program.inputs)]
+    tensors = [_conv(x, 5) for x in inputs]
+    for step in program.steps:
         x = tensors[step.first % len(tensors)]
         if step.kind in BINARY:
             tensors.append(BINARY[step.kind](x, tensors[step.second % len(tensors)]))
@@ -125,6 +202,5 @@ def build(program):
             tensors.append(UNARY[step.kind](x, step.width))
     pooled = layers.GlobalAveragePooling2D()(tensors[-1])
     outputs = [layers.Dense(3)(pooled)]
-    if len(tensors) > 3:
-        outputs.append(layers.Conv2D(2, 1)(tensors[2]))
-    return keras.Model(inputs, outputs)
+    outputs += [layers.Conv2D(2, 1)(x) for x in tensors[1 : program.outputs]]
+    return keras.Model(inputs[0] if len(inputs) == 1 else inputs, outputs)

@@ -182,6 +182,37 @@ def test_dropout_may_name_the_number_of_channels():
     assert tuple(stripped.get_layer("b").noise_shape) == (None, 1, 1, 2)
 
 
+def test_a_layer_that_keras_cannot_describe_is_made_again():
+    """Identity(dtype=policy) has no config: Keras wants plain values of it."""
+    inputs = image()
+    identity = keras.layers.Identity(dtype=keras.DTypePolicy("float32"), name="same")
+    model = keras.Model(inputs, head(identity(conv(inputs, 4, "a"))))
+    with pytest.raises(NotImplementedError):
+        identity.get_config()
+    stripped = th.strip(model, {}).get_layer("same")
+    assert stripped.get_config()["dtype"]["config"] == {"name": "float32"}
+
+
+class Forgetful(keras.layers.Layer):
+    def __init__(self, slope, **kwargs):
+        super().__init__(**kwargs)
+        self.slope = slope
+
+    def call(self, x):
+        return x * self.slope
+
+    def get_config(self):
+        return {**super().get_config(), "gradient": self.slope}
+
+
+def test_a_layer_that_cannot_be_made_again_is_named():
+    inputs = image()
+    model = keras.Model(inputs, head(Forgetful(2.0, name="forgetful")(inputs)))
+    message = r"(?s)from_config.*Received: layer 'forgetful' of class Forgetful.*'slope'"
+    with pytest.raises(ValueError, match=message):
+        th.strip(model, {})
+
+
 def test_mixed_precision_becomes_float32():
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, name="a", dtype="mixed_float16")(inputs)

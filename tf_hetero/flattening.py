@@ -171,7 +171,7 @@ class _Flattener:
     def _tensor(self, symbolic: Any) -> Tensor:
         self._count += 1
         shape = tuple(symbolic.shape)
-        if 0 in shape:
+        if 0 in shape[1:]:
             raise ValueError(
                 "Every tensor must have at least one element along each axis. Received: "
                 f"shape {shape} from {internals.maker_name(symbolic)!r}. Build the model "

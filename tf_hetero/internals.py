@@ -13,6 +13,7 @@ from typing import Any
 import keras
 from keras.src.applications.convnext import LayerScale, StochasticDepth
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+from keras.src.backend import compute_output_spec
 from keras.src.ops import core as _core
 from keras.src.ops import nn as _nn
 from keras.src.ops import numpy as _numpy
@@ -109,11 +110,22 @@ def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function
     called = [*sublayers(layer), *(_maker(x) for x in keras.tree.flatten(inputs))]
     known = [(o, len(o._inbound_nodes), len(o._outbound_nodes)) for o in called]
     try:
-        return keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
+        function = keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
+        for node in nodes(function):
+            _mend(node.operation)
+        compute_output_spec(function.call, inputs)
+        return function
     finally:
         for operation, inbound, outbound in known:
             del operation._inbound_nodes[inbound:]
             del operation._outbound_nodes[outbound:]
+
+
+def _mend(operation: Any) -> None:
+    """`reshape` to an unknown batch size is recorded as None, and runs as -1."""
+    shape = getattr(operation, "newshape", None)
+    if isinstance(shape, tuple) and shape.count(None) == 1 and -1 not in shape:
+        operation.newshape = tuple(-1 if size is None else size for size in shape)
 
 
 def _maker(symbolic: Any) -> Any:

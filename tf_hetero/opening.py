@@ -157,6 +157,7 @@ def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
     args, kwargs = tree.map_structure(symbol, (args, kwargs))
     function = _record(layer, inputs, args, kwargs)
     _check_weights(layer, function)
+    _check_shapes(layer, function)
     depends = "training" in inspect.signature(layer.call).parameters
     if depends and kwargs.get("training") is None:
         training = _record(layer, inputs, args, {**kwargs, "training": True})
@@ -170,6 +171,14 @@ def _record(layer: Any, inputs: list, args: tuple, kwargs: dict) -> keras.Functi
         return internals.record(layer, inputs, args, kwargs)
     except Exception as error:  # the code of the layer's author may raise anything
         raise ClosedLayer(layer, NOT_SYMBOLIC) from error
+
+
+def _check_shapes(layer: Any, function: keras.Function) -> None:
+    """Sizes that are known outside must be known inside, or nothing can be counted."""
+    unknown = any(None in x.shape[1:] for x in tree.flatten(function.inputs))
+    inside = (x.shape for node in internals.nodes(function) for x in node.outputs)
+    if not unknown and any(None in shape[1:] for shape in inside):
+        raise ClosedLayer(layer, NOT_SYMBOLIC)
 
 
 def _check_weights(layer: Any, function: keras.Function) -> None:

@@ -1,6 +1,7 @@
 """New widths in, new model out: the only place that clones layers."""
 
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,17 +104,40 @@ class _Builder:
 
     def _clone(self, call: Call, changes: dict[str, Any]) -> Any:
         operation = call.operation
-        config = operation.get_config()
-        if "name" in config:
-            config["name"] = self._name(call.name)
-        if self._float32 and isinstance(operation, keras.layers.Layer):
-            config["dtype"] = operation.variable_dtype
-        config.update(changes)
-        return type(operation).from_config(config)
+        try:
+            config = _config(operation)
+            if "name" in config:
+                config["name"] = self._name(call.name)
+            if self._float32 and isinstance(operation, keras.layers.Layer):
+                config["dtype"] = operation.variable_dtype
+            return type(operation).from_config({**config, **changes})
+        except Exception as error:  # the layer's author wrote what is called here
+            lines = str(error).strip().splitlines() or [""]
+            raise ValueError(
+                "Every layer must be made again by from_config(get_config()). Received: "
+                f"layer {call.name!r} of class {type(operation).__name__}, for which this "
+                f"raises {type(error).__name__}: {lines[-1][:200]} Mend its get_config or "
+                "its __init__."
+            ) from error
 
     def _name(self, name: str) -> str:
         number = self._names[name] = self._names.get(name, -1) + 1
         return f"{name}_copy{number}" if number else name
+
+
+def _config(operation: Any) -> dict[str, Any]:
+    """An operation's config; Keras has none for `Identity(dtype=policy)`.
+
+    A layer without arguments of its own is described by those that all layers have.
+    """
+    try:
+        return operation.get_config()
+    except NotImplementedError:
+        parameters = list(inspect.signature(type(operation).__init__).parameters)
+        if parameters != ["self", "kwargs"]:
+            raise
+        dtype = operation.dtype_policy.name
+        return {"name": operation.name, "trainable": operation.trainable, "dtype": dtype}
 
 
 def copy_weights(rebuilt: Rebuilt, graph: ChannelGraph, keep: np.ndarray) -> None:

@@ -2,11 +2,14 @@
 
     python -m tools.benchmark single_shot
     python -m tools.benchmark pipeline
+    python -m tools.benchmark prune
+    python -m tools.benchmark latency
 
 `single_shot` compares the gradient pass over the latents with a plain forward
 and backward pass of the same widened model, each in a process of its own: CPU
 seconds a step and peak memory over the process's base. `pipeline` gives the
-seconds of trace, select and strip.
+seconds of trace, select and strip. `prune` sets them beside Torch-Pruning's, where
+that is installed; `latency` measures what a shrunk model gains.
 """
 
 import json
@@ -33,7 +36,15 @@ SIZE, BATCH = 96, 8
 
 
 def main(argv: list[str]) -> None:
-    commands = {"single_shot": single_shot, "pipeline": pipeline}
+    from tools.latency import latency
+    from tools.neighbours import prune
+
+    commands = {
+        "single_shot": single_shot,
+        "pipeline": pipeline,
+        "prune": prune,
+        "latency": latency,
+    }
     if len(argv) != 2 or argv[1] not in commands:
         raise app.UsageError(f"Name one of {sorted(commands)}. Received: {argv[1:]}")
     commands[argv[1]]()

@@ -131,8 +131,9 @@ def _in_process(family: str, name: str) -> dict[str, Any]:
     if child.returncode == 0:
         result = json.loads(child.stdout.splitlines()[-1])
     else:
-        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        result = {"failure": f"exit status {child.returncode}: {last[:300]}"}
+        errors = re.findall(r"^\S*(?:Error|Exception)\b.*", child.stderr, re.MULTILINE)
+        last = errors[-1] if errors else f"exit status {child.returncode}"
+        result = {"failure": last[:300]}
     return {**result, "size": _SIZE.value, "date": datetime.date.today().isoformat()}
 
 

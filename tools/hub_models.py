@@ -157,11 +157,21 @@ _BACKBONES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "MobileNetV3": ("MobileNet", "image_shape", _MOBILENET),
     "MobileNetV5": ("MobileNetV5", "image_shape", _MOBILENETV5),
     **{
-        f"CSPNet-{kind}": ("CSPNet", "image_shape", {**_CSPNET, "block_type": block})
-        for kind, block in (
-            ("bottleneck", "bottleneck_block"),
-            ("dark", "dark_block"),
-            ("edge", "edge_block"),
+        f"CSPNet-{stage}": (
+            "CSPNet",
+            "image_shape",
+            {
+                **_CSPNET,
+                "stage_type": stage,
+                "block_type": f"{block}_block",
+                "expand_ratio": [expand],
+                "bottle_ratio": [0.5],
+            },
+        )
+        for stage, block, expand in (
+            ("dark", "dark", 1.0),
+            ("csp", "bottleneck", 2.0),
+            ("cs3", "edge", 2.0),
         )
     },
     "HGNetV2": ("HGNetV2", "image_shape", _HGNETV2),

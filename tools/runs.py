@@ -91,7 +91,7 @@ def execute(
         "search_seconds": round(search_seconds, 2) if run.arm != "baseline" else None,
         "train_seconds": round(train_seconds, 1),
         "settings": fingerprint(settings),
-        **_circumstances(),
+        **circumstances("tools.train"),
     }
     write_text(run.result_file, json.dumps(result, indent=1) + "\n")
     return result
@@ -192,10 +192,11 @@ def _counts(model: keras.Model) -> dict[str, Any]:
     }
 
 
-def _circumstances() -> dict[str, str]:
+def circumstances(module: str) -> dict[str, str]:
+    """Command, machine and date of a run, for the record; no path of the data."""
     arguments = [a for a in sys.argv[1:] if "data_dir" not in a]
     return {
-        "command": " ".join(["python -m tools.train", *arguments]),
+        "command": " ".join([f"python -m {module}", *arguments]),
         "machine": machine(),
         "date": datetime.date.today().isoformat(),
     }

@@ -83,15 +83,15 @@ def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
     text = table(summarized)
     write_text(folder / "results.md", text)
     write_text(folder / "results.json", json.dumps(summarized, indent=1) + "\n")
-    _save(_curves(results), folder / "curves.png")
+    save_figure(_curves(results), folder / "curves.png")
     if {result["arm"] for result in results} == {"baseline", "lwdna"}:
-        _save(_widths(results), folder / "widths.png")
+        save_figure(_widths(results), folder / "widths.png")
     return text
 
 
 def _curves(results):
     """Error over epochs, training and test, every seed (LW-DNA's Fig. 4)."""
-    figure, axes = _figure(8, 4)
+    figure, axes = new_figure(8, 4)
     for result in results:
         arm, history = result["arm"], result["history"]
         epochs = range(1, len(history["accuracy"]) + 1)
@@ -121,7 +121,7 @@ def _widths(results):
     """Remaining channels over the baseline's, layer by layer (LW-DNA's Fig. 5)."""
     base = next(result["widths"] for result in results if result["arm"] == "baseline")
     found = [result["widths"] for result in results if result["arm"] == "lwdna"]
-    figure, axes = _figure(max(8, 0.35 * len(base)), 4.5)
+    figure, axes = new_figure(max(8, 0.35 * len(base)), 4.5)
     size = 0.8 / len(found)
     for index, widths in enumerate(found):
         ratios = [widths[name] / width for name, width in base.items()]
@@ -146,7 +146,8 @@ def _widths(results):
     return figure
 
 
-def _figure(width: float, height: float):
+def new_figure(width: float, height: float):
+    """An empty figure in the style of all of them, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -155,7 +156,9 @@ def _figure(width: float, height: float):
     return figure, axes
 
 
-def _save(figure, path: pathlib.Path) -> None:
+def save_figure(figure, path: pathlib.Path) -> None:
+    """Writes a figure beside, then renames."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"unfinished-{path.name}")
     figure.savefig(unfinished, dpi=120)
     unfinished.replace(path)
