@@ -13,6 +13,8 @@ VERSION = re.search(
 EXTRAS = {
     "demo": ["scikit-learn>=1.4"],
     "gpu": ["tensorflow[and-cuda]>=2.21"],
+    "hub": ["keras-hub>=0.32"],
+    "neighbours": ["torch-pruning>=1.6", "torchvision"],
 }
 EXTRAS["test"] = [
     *EXTRAS["demo"],
@@ -26,7 +28,7 @@ EXTRAS["test"] = [
 setup(
     name="tf_hetero",
     version=VERSION,
-    description="Channel widths for Keras CNNs: LW-DNA for any functional Keras model",
+    description="Channel widths for Keras CNNs: LW-DNA for any static Keras model",
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

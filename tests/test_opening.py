@@ -72,6 +72,24 @@ class Opaque(Block):
         return keras.KerasTensor(x.shape)
 
 
+class Batched(Block):
+    """Which asks how many examples there are, and reshapes by it."""
+
+    def call(self, x):
+        return ops.reshape(super().call(x), (ops.shape(x)[0], 8, 8, self.project.filters))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+class Tiled(Batched):
+    """And tiles by it, which no symbolic batch size allows."""
+
+    def call(self, x):
+        shift = ops.broadcast_to(ops.mean(x), (ops.shape(x)[0], 1, 1, 1))
+        return super().call(x) + shift
+
+
 def model_of(block):
     inputs = image()
     return keras.Model(inputs, head(block(conv(inputs, 4, "a"))))
@@ -119,6 +137,14 @@ def test_training_is_handed_to_the_opened_layers():
     assert np.abs(means[0]).max() > 0
 
 
+def test_a_reshape_to_the_size_of_the_batch_is_followed():
+    model = randomize(model_of(Batched(6, name="block")))
+    graph = th.trace(model)
+    assert {g.name for g in graph.free_groups} == {"a", "block.expand"}
+    x, masks = random_inputs(model), random_masks(graph)
+    assert_equal_outputs(th.strip(model, masks)(x), masked_outputs(model, masks, x))
+
+
 def test_a_block_in_a_block_is_opened():
     class Outer(layers.Layer):
         def __init__(self, **kwargs):
@@ -148,6 +174,7 @@ def test_tracing_leaves_no_calls_behind():
     [
         (Scaled, "unknown layer Scaled with weights of its own"),
         (Capricious, "unknown layer Capricious with a call that depends on `training`"),
+        (Tiled, "unknown layer Tiled with a call that does not run on symbolic tensors"),
         (Opaque, "unknown layer Opaque with a call that does not run on symbolic tensors"),
     ],
 )
@@ -198,6 +225,18 @@ def test_projections_of_attention_are_counted():
     counts = th.count(transformer())
     assert counts.macs == 16 * (8 * 12 + 4 * 12 * 12 + 2 * 12 * 48) + 12 * 3
     assert counts.params == transformer().count_params()
+
+
+def test_other_kinds_of_attention_are_counted():
+    """Cross attention on 5 keys, with a mask; two key heads for four of the query."""
+    inputs, other = keras.Input((16, 8)), keras.Input((5, 6))
+    mask = keras.Input((16, 5))
+    cross = layers.MultiHeadAttention(3, 4, use_bias=False)
+    y = cross(inputs, other, attention_mask=mask)
+    y = layers.GroupQueryAttention(4, 4, 2, use_bias=False)(y, value=y)
+    model = keras.Model([inputs, other, mask], y)
+    queries = 16 * (2 * 8 * 12 + 2 * 8 * 16 + 2 * 8 * 8)
+    assert th.count(model).macs == queries + 5 * 2 * 6 * 12
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A model as a flat list of calls, nested models and composite layers inlined."""
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +45,7 @@ class Call:
     outputs: tuple[Tensor, ...]
     closed: str = ""
 
-    @property
+    @functools.cached_property
     def weights(self) -> dict[str, Any]:
         """The layer's weights by name, in their order; none for plain operations.
 
@@ -181,19 +182,11 @@ class _Flattener:
 
     def _inline(self, model, tensors: dict[int, Tensor], prefix: str, training) -> None:
         for node in internals.nodes(model):
-            operation, closed = node.operation, ""
-            if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
-                self._inline_model(node, operation, tensors, prefix, training)
-                continue
-            if is_composite(operation):
-                try:
-                    function = open_call(operation, *_arguments(node, training))
-                except ClosedLayer as error:
-                    closed = error.reason
-                else:
-                    self._inline_model(node, function, tensors, prefix, training)
-                    continue
-            self._append(node, tensors, prefix, training, closed)
+            function, closed = _inside(node, training)
+            if function is None:
+                self._append(node, tensors, prefix, training, closed)
+            else:
+                self._inline_model(node, function, tensors, prefix, training)
 
     def _append(self, node, tensors: dict[int, Tensor], prefix, training, closed) -> None:
         operation = node.operation
@@ -234,6 +227,19 @@ class _Flattener:
             self._taken.add(name)
             self._names[id(operation)] = name
         return name
+
+
+def _inside(node: Any, training: Any) -> tuple[Any, str]:
+    """What a node's operation consists of, or None and why it was not opened."""
+    operation = node.operation
+    if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
+        return operation, ""
+    if not is_composite(operation):
+        return None, ""
+    try:
+        return open_call(operation, *_arguments(node, training)), ""
+    except ClosedLayer as error:
+        return None, error.reason
 
 
 def _replaced(tensors: dict[int, Tensor], args: tuple, kwargs: dict) -> Any:

@@ -13,7 +13,6 @@ from typing import Any
 import keras
 from keras.src.applications.convnext import LayerScale, StochasticDepth
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
-from keras.src.backend import compute_output_spec
 from keras.src.ops import core as _core
 from keras.src.ops import nn as _nn
 from keras.src.ops import numpy as _numpy
@@ -113,7 +112,6 @@ def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function
         function = keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
         for node in nodes(function):
             _mend(node.operation)
-        compute_output_spec(function.call, inputs)
         return function
     finally:
         for operation, inbound, outbound in known:

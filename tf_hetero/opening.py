@@ -125,7 +125,7 @@ def _rewrite(model: Any, error: "ClosedLayer") -> str:
 def is_composite(operation: Any) -> bool:
     """Whether an operation holds layers and has neither rule nor static graph."""
     return (
-        isinstance(operation, keras.layers.Layer)
+        _is_layer(operation)
         and not has_rule(operation)
         and not internals.has_static_graph(operation)
         and bool(internals.sublayers(operation))
@@ -174,11 +174,21 @@ def _record(layer: Any, inputs: list, args: tuple, kwargs: dict) -> keras.Functi
 
 
 def _check_shapes(layer: Any, function: keras.Function) -> None:
-    """Sizes that are known outside must be known inside, or nothing can be counted."""
+    """Sizes that are known outside must be known inside, or nothing can be counted.
+
+    An unknown batch size among an operation's settings was read from a shape, and
+    no backend runs it.
+    """
     unknown = any(None in x.shape[1:] for x in tree.flatten(function.inputs))
-    inside = (x.shape for node in internals.nodes(function) for x in node.outputs)
-    if not unknown and any(None in shape[1:] for shape in inside):
-        raise ClosedLayer(layer, NOT_SYMBOLIC)
+    for node in internals.nodes(function):
+        lost = not unknown and any(None in x.shape[1:] for x in node.outputs)
+        settings = () if _is_layer(node.operation) else vars(node.operation).values()
+        if lost or any(isinstance(v, (tuple, list)) and None in v for v in settings):
+            raise ClosedLayer(layer, NOT_SYMBOLIC)
+
+
+def _is_layer(operation: Any) -> bool:
+    return isinstance(operation, keras.layers.Layer)
 
 
 def _check_weights(layer: Any, function: keras.Function) -> None:
@@ -214,7 +224,7 @@ def _program(layer: Any, function: keras.Function) -> list[tuple]:
 
 
 def _description(operation: Any) -> tuple[type, str]:
-    if isinstance(operation, keras.layers.Layer):
+    if _is_layer(operation):
         settings = operation.get_config()
     else:
         settings = {k: v for k, v in vars(operation).items() if not k.startswith("_")}

@@ -88,13 +88,13 @@ def select(
     graph = trace(model, grouped)
     budgets = {"macs": macs, "params": params}
     rules = WidthRules(
-        min_conv_fraction,
-        min_dense_fraction,
-        min_channels,
-        max_fraction,
-        multiple_of,
-        exclude,
-        only,
+        min_conv_fraction=min_conv_fraction,
+        min_dense_fraction=min_dense_fraction,
+        min_channels=min_channels,
+        max_fraction=max_fraction,
+        multiple_of=multiple_of,
+        exclude=exclude,
+        only=only,
     )
     allowed = rules.allowed_units(graph)
     limits = absolute_budgets(budgets, CostModel(graph).counts())

@@ -114,13 +114,13 @@ def shrink(
     wide = model if from_weights else widen(model, beta, seed=seed)
     graph = trace(wide, grouped)
     rules = WidthRules(
-        min_conv_fraction,
-        min_dense_fraction,
-        min_channels,
-        max_fraction,
-        multiple_of,
-        exclude,
-        only,
+        min_conv_fraction=min_conv_fraction,
+        min_dense_fraction=min_dense_fraction,
+        min_channels=min_channels,
+        max_fraction=max_fraction,
+        multiple_of=multiple_of,
+        exclude=exclude,
+        only=only,
     )
     selector = Selector(graph, limits, rules.allowed_units(graph))
     kernels = (

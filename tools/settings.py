@@ -18,6 +18,9 @@ class SearchSettings:
     macs: float = 1.0
     min_conv_fraction: float = 0.2
     min_dense_fraction: float = 0.45
+    min_channels: int = 1
+    max_fraction: float = 1.0
+    multiple_of: int = 1
     criterion: str = "gradient"
     weights: str = "generated"
     exclude: tuple[str, ...] = ()

@@ -25,19 +25,20 @@ def frozen_because(reason: str) -> Rule:
 
 
 def attention(call: RuleCall) -> Outcome:
-    """MultiHeadAttention, GroupedQueryAttention: frozen, projections counted.
-
-    Called as `(query, value, key=value)`, whose axes are (batch, time, channels).
-    """
-    query, value = call.input_shapes[0], call.input_shapes[1]
-    key = call.input_shapes[2] if len(call.input_shapes) > 2 else value
-    lengths = {"query": query, "key": key, "value": value, "attention_output": query}
+    """MultiHeadAttention, GroupQueryAttention: frozen, projections counted."""
+    given = {**dict(zip(("query", "value", "key"), call.args, strict=False)), **call.kwargs}
+    key = given.get("key")
+    sources = {
+        "query": given["query"],
+        "value": given["value"],
+        "key": given["value"] if key is None else key,
+        "attention_output": given["query"],
+    }
     weights = {}
     for name, variable in call.variables.items():
         projection, _, kind = name.partition("/")
-        axes = (None,) * len(variable.shape)
-        positions = call.positions(lengths[projection]) if kind == "kernel" else 0
-        weights[name] = Weight(axes, positions)
+        positions = call.positions(sources[projection].shape) if kind == "kernel" else 0
+        weights[name] = Weight((None,) * len(variable.shape), positions)
     return Outcome(call.frozen(ATTENTION).outputs, weights)
 
 
