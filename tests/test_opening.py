@@ -90,6 +90,13 @@ class Tiled(Batched):
         return super().call(x) + shift
 
 
+class Noisy(Block):
+    """Which adds other numbers at each call, in inference too."""
+
+    def call(self, x):
+        return super().call(x) + keras.random.normal((1, 1, 1, 1))
+
+
 def model_of(block):
     inputs = image()
     return keras.Model(inputs, head(block(conv(inputs, 4, "a"))))
@@ -174,6 +181,7 @@ def test_tracing_leaves_no_calls_behind():
     [
         (Scaled, "unknown layer Scaled with weights of its own"),
         (Capricious, "unknown layer Capricious with a call that depends on `training`"),
+        (Noisy, "unknown layer Noisy with a call that does not run on symbolic tensors"),
         (Tiled, "unknown layer Tiled with a call that does not run on symbolic tensors"),
         (Opaque, "unknown layer Opaque with a call that does not run on symbolic tensors"),
     ],
@@ -183,7 +191,7 @@ def test_layers_that_stay_closed(block, reason):
     reasons = frozen(model)
     assert reasons["a"] == reasons["block"] == reason
     x = random_inputs(model)
-    if block is not Opaque:
+    if block not in (Opaque, Noisy):
         assert_equal_outputs(th.strip(model, {})(x), model(x), 1e-6)
 
 
@@ -312,6 +320,20 @@ def test_subclassed_models_become_functional(built):
     again.set_weights(stripped.get_weights())
     assert_equal_outputs(again(x), masked_outputs(model, masks, x))
     assert th.to_functional(model, SPEC) is model
+
+
+class Counted(Net):
+    """Which reshapes by the number of examples."""
+
+    def call(self, inputs):
+        x = super().call(inputs)["logits"]
+        return ops.reshape(x, (ops.shape(x)[0], 3))
+
+
+def test_reshapes_to_the_size_of_the_batch_become_functional():
+    model = th.to_functional(Counted(), SPEC)
+    x = {"image": np.ones((5, 8, 8, 3), "float32"), "more": np.ones((5, 2), "float32")}
+    assert model(x).shape == (5, 3)
 
 
 class Weighted(Net):

@@ -23,6 +23,7 @@ __all__ = [
     "StochasticDepth",
     "has_static_graph",
     "maker_name",
+    "mend_reshapes",
     "nodes",
     "operation_classes",
     "own_variables",
@@ -110,8 +111,7 @@ def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function
     known = [(o, len(o._inbound_nodes), len(o._outbound_nodes)) for o in called]
     try:
         function = keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
-        for node in nodes(function):
-            _mend(node.operation)
+        mend_reshapes(function)
         return function
     finally:
         for operation, inbound, outbound in known:
@@ -119,11 +119,12 @@ def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function
             del operation._outbound_nodes[outbound:]
 
 
-def _mend(operation: Any) -> None:
-    """`reshape` to an unknown batch size is recorded as None, and runs as -1."""
-    shape = getattr(operation, "newshape", None)
-    if isinstance(shape, tuple) and shape.count(None) == 1 and -1 not in shape:
-        operation.newshape = tuple(-1 if size is None else size for size in shape)
+def mend_reshapes(function: Any) -> None:
+    """`reshape` to an unknown batch size is recorded as None; as -1 it runs."""
+    for node in nodes(function):
+        shape = getattr(node.operation, "newshape", None)
+        if isinstance(shape, tuple) and shape.count(None) == 1 and -1 not in shape:
+            node.operation.newshape = tuple(-1 if n is None else n for n in shape)
 
 
 def _maker(symbolic: Any) -> Any:

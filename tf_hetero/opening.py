@@ -83,7 +83,9 @@ def to_functional(model: Any, input_spec: Any) -> keras.Model:
         open_call(model, (inputs,), {})
     except ClosedLayer as error:
         raise ValueError(_rewrite(model, error)) from error
-    return keras.Model(inputs, model.call(inputs), name=model.name)
+    functional = keras.Model(inputs, model.call(inputs), name=model.name)
+    internals.mend_reshapes(functional)
+    return functional
 
 
 def _symbolic(spec: Any, name: str | None = None) -> Any:
@@ -108,12 +110,13 @@ def _is_shape(value: Any) -> bool:
 
 
 def _rewrite(model: Any, error: "ClosedLayer") -> str:
+    cause = f"Its call raised: {error.__cause__!r}. " if error.__cause__ else ""
     advice = {
         OWN_WEIGHTS: "Move what uses these weights into a layer of its own, and give "
         "that layer a rule with tf_hetero.register_rule.",
-        NOT_SYMBOLIC: f"Its call raised: {error.__cause__!r}. Use keras.ops for what "
-        "works on tensors, keep loops and conditions off their values, or rewrite it "
-        "with keras.Input and keras.Model(inputs, outputs).",
+        NOT_SYMBOLIC: f"{cause}Use keras.ops for what works on tensors, keep loops and "
+        "conditions off their values and off the batch size, or rewrite it with "
+        "keras.Input and keras.Model(inputs, outputs).",
         TRAINING: "Move what differs into a layer of its own (keras.layers.Dropout, say).",
     }
     return (
@@ -144,7 +147,8 @@ def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
         `keras.tree` order.
 
     Raises:
-        ClosedLayer: if the layer does more than can be recorded.
+        ClosedLayer: if the layer does more than can be recorded, or does not do
+            the same when it is called again (in training, where it can tell).
     """
     inputs: list[Any] = []
 
@@ -158,11 +162,11 @@ def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
     function = _record(layer, inputs, args, kwargs)
     _check_weights(layer, function)
     _check_shapes(layer, function)
-    depends = "training" in inspect.signature(layer.call).parameters
-    if depends and kwargs.get("training") is None:
-        training = _record(layer, inputs, args, {**kwargs, "training": True})
-        if _program(layer, function) != _program(layer, training):
-            raise ClosedLayer(layer, TRAINING)
+    takes_training = "training" in inspect.signature(layer.call).parameters
+    compared = takes_training and kwargs.get("training") is None
+    again = {**kwargs, "training": True} if compared else kwargs
+    if _program(layer, function) != _program(layer, _record(layer, inputs, args, again)):
+        raise ClosedLayer(layer, TRAINING if compared else NOT_SYMBOLIC)
     return function
 
 
