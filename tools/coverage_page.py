@@ -14,7 +14,9 @@ SavedModel round trips; and the same again after widening by 1.5 and shrinking t
 original's MACs. *Error* is max|a-b| over max|b|, the worse of both; above 1e-5 is a
 failure. *Removable* is the share of the channels that layers make (the model's outputs
 among them) which no rule forbids to remove; the other channel groups are frozen, with the
-reason. *MACs* are those left, where frozen groups allow half of them.
+reason. *MACs* are those left, where frozen groups allow half of them. An asterisk: random
+statistics would let the activations grow by orders of magnitude, where float32 proves
+nothing; they were measured on noise instead.
 """
 
 
@@ -58,10 +60,11 @@ def row(result: dict[str, Any]) -> str:
         reason if number == 1 else f"{reason} ({number})"
         for reason, number in result["frozen"].items()
     )
+    mark = " *" if result.get("statistics") == "measured" else ""
     macs = "" if result["macs"] is None else f"{result['macs']:.1%}"
     error = max(result["error"], result["widened_error"])
     return (
-        f"| {result['model']} | {result['parameters']:,} | {result['units']:,} | "
+        f"| {result['model']}{mark} | {result['parameters']:,} | {result['units']:,} | "
         f"{result['removable']:.1%} | {frozen} | {macs} | {error:.0e} | "
         f"{result['seconds']:.0f} |"
     )

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 
 _MODEL = flags.DEFINE_string("model", None, "A trained network, as .keras.")
 _RESULTS = flags.DEFINE_string("results", None, "Folder of the result files.")
@@ -40,6 +40,7 @@ _COLORS = ("#d1495b", "#edae49", "#00798c", "#30638e", "#999999")
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    logging.set_verbosity(logging.WARNING)
     wanted = [(arm, int(cut)) for arm in ARMS for cut in _CUTS.value]
     try:
         missing = [pair for pair in wanted if not _path(*pair).exists()]
