@@ -16,7 +16,8 @@ failure. *Removable* is the share of the channels that layers make (the model's 
 among them) which no rule forbids to remove; the other channel groups are frozen, with the
 reason. *MACs* are those left, where frozen groups allow half of them. An asterisk: random
 statistics would let the activations grow by orders of magnitude, where float32 proves
-nothing; they were measured on noise instead.
+nothing; they were measured on noise instead. Seconds are indicative: the machine did other
+work as well.
 """
 
 
