@@ -112,6 +112,7 @@ def _scores(model: Any, pictures: Any, arm: str) -> dict[str, Any]:
     import numpy as np
 
     import tf_hetero
+    from tools.runs import logits_loss
 
     choice = ARMS[arm]
     if choice is None:
@@ -121,32 +122,25 @@ def _scores(model: Any, pictures: Any, arm: str) -> dict[str, Any]:
     criterion, per_mac = choice
     x, y = next(plain_batches(pictures))
     return tf_hetero.latent_saliency(
-        model, x, y, _loss(), criterion, per_mac, from_weights=True
+        model, x, y, logits_loss(), criterion, per_mac, from_weights=True
     )
 
 
 def plain_batches(pictures: Any, size: int = 256) -> Iterator[tuple[Any, Any]]:
     """Training pictures in random order, as the network sees them in inference."""
-    import numpy as np
+    from tf_hetero.batching import batches
 
-    x, y = pictures.train
-    order = np.random.default_rng(0).permutation(len(y))
-    for start in range(0, len(y), size):
-        chosen = order[start : start + size]
-        yield pictures.normalized(x[chosen]), y[chosen]
+    for x, y in batches(pictures.train, size, seed=0):
+        yield pictures.normalized(x), y
 
 
 def accuracy(model: Any, pictures: Any) -> float:
     """The accuracy on the test pictures."""
-    model.compile(loss=_loss(), metrics=["accuracy"])
+    from tools.runs import logits_loss
+
+    model.compile(loss=logits_loss(), metrics=["accuracy"])
     batches = pictures.test_batches(512)
     return round(model.evaluate(batches, verbose=0, return_dict=True)["accuracy"], 5)
-
-
-def _loss() -> Any:
-    import keras
-
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def table(results: list[dict[str, Any]]) -> str:

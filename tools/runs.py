@@ -111,7 +111,7 @@ def search(model, settings: Settings, pictures, seed: int) -> keras.Model:
     """LW-DNA's widths for the baseline, from one batch of training pictures."""
     options = dataclasses.asdict(settings.search)
     batches = pictures.training_batches(options.pop("batch_size"), seed)
-    return tf_hetero.shrink(model, batches, _loss(), seed=seed, **options)
+    return tf_hetero.shrink(model, batches, logits_loss(), seed=seed, **options)
 
 
 def train(model, settings: Settings, pictures, seed: int, callbacks) -> dict:
@@ -122,7 +122,7 @@ def train(model, settings: Settings, pictures, seed: int, callbacks) -> dict:
         momentum=settings.momentum,
         l2=settings.weight_decay,
     )
-    model.compile(optimizer, _loss(), metrics=["accuracy"])
+    model.compile(optimizer, logits_loss(), metrics=["accuracy"])
     history = model.fit(
         batches,
         epochs=settings.epochs,
@@ -166,7 +166,8 @@ def write_text(path: pathlib.Path, text: str) -> None:
     os.replace(unfinished, path)
 
 
-def _loss() -> keras.losses.Loss:
+def logits_loss() -> keras.losses.Loss:
+    """Cross-entropy on logits, the loss of every run."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
