@@ -25,8 +25,8 @@ class Counts:
         params: elements of all weights, trainable or not, without moving
             statistics, seeds and the statistics of `Normalization`.
         bn_elements: output elements of BatchNormalization layers.
-        relu_elements: output elements of ReLU, ReLU6, PReLU and hard-sigmoid
-            layers.
+        relu_elements: output elements of ReLU, ReLU6, PReLU, hard-sigmoid
+            and hard-swish layers.
         papers_macs: as `macs`, with transposed convolutions by output size.
     """
 

@@ -2,7 +2,8 @@
 
 import keras
 
-from tf_hetero.models.resnet_cifar import basic_block, classifier, convolution
+from tf_hetero.models import blocks
+from tf_hetero.models.resnet_cifar import basic_block
 
 
 def DigitsNet(
@@ -14,10 +15,10 @@ def DigitsNet(
 ) -> keras.Model:
     """Three residual blocks of 8, 16 and 32 channels; arguments as for `ResNet20`."""
     inputs = keras.Input(input_shape, name="image")
-    x = convolution(inputs, int(8 * width_multiplier), 3, 1, "stem")
-    x = keras.layers.ReLU(name="stem_relu")(x)
+    x = blocks.convolution_bn(inputs, int(8 * width_multiplier), 3, name="stem")
+    x = blocks.activation(x, blocks.RELU, "stem_relu")
     for stage, (width, stride) in enumerate(((8, 1), (16, 2), (32, 2)), start=1):
         x = basic_block(x, int(width * width_multiplier), stride, f"stage{stage}")
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    outputs = classifier(x, classes, classifier_activation)
+    outputs = blocks.classifier(x, classes, classifier_activation)
     return keras.Model(inputs, outputs, name=name)

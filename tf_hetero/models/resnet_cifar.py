@@ -1,8 +1,8 @@
-"""Residual networks of basic blocks for small pictures."""
-
-import math
+"""Residual networks for small pictures."""
 
 import keras
+
+from tf_hetero.models import blocks
 
 layers = keras.layers
 
@@ -39,7 +39,8 @@ def ResNet20(
     References:
         - Deep Residual Learning for Image Recognition, section 4.2.
     """
-    return _resnet(3, input_shape, classes, width_multiplier, classifier_activation, name)
+    arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
+    return _resnet(basic_block, 3, *arguments)
 
 
 def ResNet56(
@@ -50,68 +51,110 @@ def ResNet56(
     name="resnet56",
 ) -> keras.Model:
     """ResNet-56 for CIFAR; arguments as for `ResNet20`."""
-    return _resnet(9, input_shape, classes, width_multiplier, classifier_activation, name)
+    arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
+    return _resnet(basic_block, 9, *arguments)
 
 
-def _resnet(blocks, input_shape, classes, width_multiplier, activation, name):
+def ResNet110Basic(
+    input_shape=(32, 32, 3),
+    classes=10,
+    width_multiplier=1.0,
+    classifier_activation=None,
+    name="resnet110_basic",
+) -> keras.Model:
+    """ResNet-110 of basic blocks (LW-DNA's code); arguments as for `ResNet20`."""
+    arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
+    return _resnet(basic_block, 18, *arguments)
+
+
+def ResNet164Basic(
+    input_shape=(32, 32, 3),
+    classes=10,
+    width_multiplier=1.0,
+    classifier_activation=None,
+    name="resnet164_basic",
+) -> keras.Model:
+    """ResNet-164 of basic blocks (LW-DNA's code); arguments as for `ResNet20`."""
+    arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
+    return _resnet(basic_block, 27, *arguments)
+
+
+def ResNet110(
+    input_shape=(32, 32, 3),
+    classes=10,
+    width_multiplier=1.0,
+    classifier_activation=None,
+    name="resnet110",
+) -> keras.Model:
+    """ResNet-110 of bottleneck blocks (DHP's code); arguments as for `ResNet20`."""
+    arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
+    return _resnet(bottleneck_block, 12, *arguments)
+
+
+def ResNet164(
+    input_shape=(32, 32, 3),
+    classes=10,
+    width_multiplier=1.0,
+    classifier_activation=None,
+    name="resnet164",
+) -> keras.Model:
+    """ResNet-164 of bottleneck blocks (DHP's code); arguments as for `ResNet20`."""
+    arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
+    return _resnet(bottleneck_block, 18, *arguments)
+
+
+def _resnet(block, depth, input_shape, classes, width_multiplier, activation, name):
+    """Three stages of `depth` blocks."""
     inputs = keras.Input(input_shape, name="image")
-    x = convolution(inputs, int(16 * width_multiplier), 3, 1, "stem", use_bias=True)
-    x = layers.ReLU(name="stem_relu")(x)
-    for stage, width in enumerate((16, 32, 64), start=1):
-        for block in range(1, blocks + 1):
-            stride = 2 if stage > 1 and block == 1 else 1
-            x = basic_block(
-                x, int(width * width_multiplier), stride, f"stage{stage}_block{block}"
-            )
+    width = int(16 * width_multiplier)
+    x = blocks.convolution_bn(inputs, width, 3, use_bias=True, name="stem")
+    x = blocks.activation(x, blocks.RELU, "stem_relu")
+    for stage, base in enumerate((16, 32, 64), start=1):
+        for number in range(1, depth + 1):
+            stride = 2 if stage > 1 and number == 1 else 1
+            prefix = f"stage{stage}_block{number}"
+            x = block(x, int(base * width_multiplier), stride, prefix)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
-    outputs = classifier(x, classes, activation)
+    outputs = blocks.classifier(x, classes, activation)
     return keras.Model(inputs, outputs, name=name)
 
 
-def basic_block(x, width: int, stride: int, name: str):
+def basic_block(x, width: int, stride: int, name: str, relu=None, initializer=None):
     """Two 3x3 convolutions and a shortcut, projected where the shape changes."""
-    shortcut = x
-    y = convolution(x, width, 3, stride, f"{name}_conv1")
-    y = layers.ReLU(name=f"{name}_relu1")(y)
-    y = convolution(y, width, 3, 1, f"{name}_conv2")
-    if stride != 1 or x.shape[-1] != width:
-        shortcut = convolution(x, width, 1, stride, f"{name}_shortcut")
-    x = layers.Add(name=f"{name}_add")([y, shortcut])
-    return layers.ReLU(name=f"{name}_relu2")(x)
+    parts = ((width, 3, stride), (width, 3, 1))
+    return _residual_block(x, parts, name, relu or _new_relu, initializer)
 
 
-def convolution(x, width: int, kernel: int, stride: int, name: str, use_bias=False):
-    """Convolution with symmetric padding, as in PyTorch, and BatchNormalization."""
-    if kernel > 1 and stride > 1:
-        x = layers.ZeroPadding2D(kernel // 2, name=f"{name}_pad")(x)
-    x = layers.Conv2D(
-        width,
-        kernel,
-        stride,
-        padding="valid" if stride > 1 else "same",
-        use_bias=use_bias,
-        kernel_initializer=_fan_in_uniform(),
-        bias_initializer=_uniform(1 / math.sqrt(kernel**2 * x.shape[-1])),
-        name=name,
-    )(x)
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
+def bottleneck_block(x, width: int, stride: int, name: str, relu=None, initializer=None):
+    """1x1, 3x3 with the stride, 1x1 to four times the width, and a shortcut."""
+    parts = ((width, 1, 1), (width, 3, stride), (4 * width, 1, 1))
+    return _residual_block(x, parts, name, relu or _new_relu, initializer)
 
 
-def classifier(x, classes: int, activation):
-    """The last Dense layer."""
-    return layers.Dense(
-        classes,
-        activation=activation,
-        kernel_initializer=_fan_in_uniform(),
-        bias_initializer=_uniform(1 / math.sqrt(x.shape[-1])),
-        name="classifier",
-    )(x)
+def _residual_block(x, parts, name: str, relu, initializer):
+    """Convolutions `(width, kernel, stride)` and a shortcut, ReLU after the sum."""
+    y = x
+    for number, (width, kernel, stride) in enumerate(parts, start=1):
+        prefix = f"{name}_conv{number}"
+        y = blocks.convolution_bn(
+            y, width, kernel, stride, initializer=initializer, name=prefix
+        )
+        if number < len(parts):
+            y = relu(y, f"{name}_relu{number}")
+    y = add_shortcut(x, y, name, initializer)
+    return relu(y, f"{name}_relu{len(parts)}")
 
 
-def _fan_in_uniform():
-    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)), PyTorch's default."""
-    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+def _new_relu(x, name: str):
+    return blocks.activation(x, blocks.RELU, name)
 
 
-def _uniform(bound: float):
-    return keras.initializers.RandomUniform(-bound, bound)
+def add_shortcut(x, y, name: str, initializer=None):
+    """The sum of a block's input and output, the input projected if their shapes differ."""
+    if x.shape != y.shape:
+        stride = round(x.shape[1] / y.shape[1])
+        prefix = f"{name}_shortcut"
+        x = blocks.convolution_bn(
+            x, y.shape[-1], 1, stride, initializer=initializer, name=prefix
+        )
+    return layers.Add(name=f"{name}_add")([y, x])

@@ -68,7 +68,7 @@ def _size_along(constant, axis: int, rank: int) -> int:
 
 
 def _counted_as(call: RuleCall) -> str | None:
-    """ReLU layers as the papers count them: a hard sigmoid holds one, too."""
+    """ReLU layers as the papers count them: hard sigmoid and hard swish hold one, too."""
     operation = call.operation
     if isinstance(operation, keras.layers.ReLU):
         return "relu"
@@ -76,6 +76,7 @@ def _counted_as(call: RuleCall) -> str | None:
         keras.activations.relu,
         keras.activations.relu6,
         keras.activations.hard_sigmoid,
+        keras.activations.hard_silu,
     )
     if isinstance(operation, keras.layers.Activation):
         return "relu" if operation.activation in counted else None
