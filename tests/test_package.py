@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 # From the bottom up: a module imports only what stands before it.
 ORDER = """version patterns channels hypernetwork internals rules opening flattening
 tracing rebuilding counting widening widths selection stripping batching recalibrating
-generating saliency reporting shrinking""".split()
+generating grouped saliency reporting shrinking""".split()
 
 
 def modules(folder):

@@ -1,5 +1,7 @@
 """The single shot: gradients, criteria, and what it must not touch."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from tools.equivalence import random_inputs, randomize
 
 tf = pytest.importorskip("tensorflow")
 
+layers = keras.layers
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
@@ -181,3 +184,22 @@ def test_depthwise_and_grouped_kernels_own_their_input_latents():
             k for k in draw_kernels(th.trace(model)).kernels if layer == k.variable.path[0]
         )
         assert [a for a, _ in kernel.latents] == [axis]
+
+
+@pytest.mark.parametrize("grouped", ["blocks", "positions"])
+def test_grouped_convolutions_in_parts_have_the_same_gradient(grouped, monkeypatch):
+    """Against Keras's own grouped convolutions, which are restored afterwards."""
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(6, 3, padding="same", name="stem")(inputs)
+    x = layers.Conv2D(12, 3, groups=3, strides=2, padding="same", name="grouped")(x)
+    x = layers.Conv2D(24, 3, groups=12, padding="same", name="multiplied")(x)
+    x = layers.Conv2D(24, 3, groups=24, dilation_rate=2, padding="same", name="each")(x)
+    model = keras.Model(inputs, layers.Dense(4)(layers.GlobalAveragePooling2D()(x)))
+    x = np.random.default_rng(0).standard_normal((4, 8, 8, 3), "float32")
+    arguments = (model, x, np.arange(4), LOSS)
+    parts = th.latent_saliency(*arguments, grouped=grouped)
+    assert "convolution_op" not in vars(model.get_layer("grouped"))
+    nothing = lambda operations: contextlib.nullcontext()  # noqa: E731
+    monkeypatch.setattr("tf_hetero.saliency.in_parts", nothing)
+    for name, scores in th.latent_saliency(*arguments, grouped=grouped).items():
+        np.testing.assert_allclose(parts[name], scores, rtol=2e-4, atol=1e-8)

@@ -11,6 +11,7 @@ from tf_hetero.channels import ChannelGraph
 from tf_hetero.counting import CostModel
 from tf_hetero.flattening import fill, tree
 from tf_hetero.generating import GeneratedKernels, draw_kernels, own_kernels
+from tf_hetero.grouped import in_parts
 from tf_hetero.tracing import trace
 from tf_hetero.widths import check_shrinkable
 
@@ -174,7 +175,8 @@ def _gradient(model, graph, kernels: GeneratedKernels, x, y, loss) -> np.ndarray
     values = [tf.convert_to_tensor(kernel.value) for kernel in kernels.kernels]
     latents = tf.convert_to_tensor(kernels.latents)
     step = latent_step(model, kernels, loss)
-    value, gradient = _run_replicas(tf, step, x, y, (latents, values))
+    with in_parts(call.operation for call in graph.flat.calls):
+        value, gradient = _run_replicas(tf, step, x, y, (latents, values))
     if not np.isfinite(value) or not np.isfinite(gradient).all():
         raise ValueError(
             "The loss and its gradient must be finite. Received: loss="
