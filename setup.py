@@ -36,6 +36,7 @@ setup(
     python_requires=">=3.11,<3.14",
     install_requires=[
         "absl-py",
+        "importlib_resources",  # tensorflow-datasets prepares nothing without it
         "keras>=3.14",
         "matplotlib>=3.8",
         "ml_collections>=1.0",

@@ -56,7 +56,7 @@ def single_shot() -> None:
         name, side = _SIDE.value.split(":")
         print(json.dumps(_measure(name, side)))
         return
-    from tools.runs import machine
+    from tools.provenance import machine
 
     print(f"{SIZE}x{SIZE}, batch {BATCH}, width x{_WIDTH.value:g}; {machine()}")
     print("| model | pass | CPU s a step | ratio | peak MiB over base | ratio |")
@@ -142,7 +142,7 @@ def pipeline() -> None:
     import numpy as np
 
     import tf_hetero
-    from tools.runs import machine
+    from tools.provenance import machine
 
     print(f"seconds; {machine()}")
     print("| model | trace | trace, select, strip | widen x2, trace, select, strip |")

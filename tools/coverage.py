@@ -51,7 +51,7 @@ def main(argv: list[str]) -> None:
 def cover(family: str, names: list[str]) -> list[str]:
     """Proves all models, writes the page, and returns what got worse."""
     from tools.coverage_page import page, row
-    from tools.runs import write_text
+    from tools.provenance import write_text
 
     folder, regressions = pathlib.Path(_RESULTS.value), []
     for number, name in enumerate(names, start=1):
@@ -139,7 +139,7 @@ def _in_process(family: str, name: str) -> dict[str, Any]:
 
 def _prove_here(family: str, name: str) -> dict[str, Any]:
     from tools.proof import prove
-    from tools.runs import machine
+    from tools.provenance import machine
 
     with tempfile.TemporaryDirectory() as folder:
         result = prove(builders(family, _SIZE.value)[name], pathlib.Path(folder))

@@ -10,7 +10,7 @@ SIZE, ROUNDS = 224, 40
 
 def latency() -> None:
     """Prints medians over interleaved rounds, as ratios to the whole model."""
-    from tools.runs import machine
+    from tools.provenance import machine
 
     print(f"one picture of {SIZE}x{SIZE} pixels, median of {ROUNDS} rounds; {machine()}")
     print("| model | variant | MACs | parameters | ms | latency |")

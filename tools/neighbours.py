@@ -14,7 +14,7 @@ SIZE = 224
 
 def prune() -> None:
     """Prints the seconds of both sides, the better of three runs of each."""
-    from tools.runs import machine
+    from tools.provenance import machine
 
     print(f"seconds, {SIZE}x{SIZE} pixels, half of the MACs; {machine()}")
     print("| model | trace | select | rebuild | copy weights | all | Keras clones it |")

@@ -1,7 +1,10 @@
-"""SGD as the papers train: weight decay added to the gradient."""
+"""Training as the papers do it: coupled weight decay, step and cosine schedules."""
 
 import keras
 from keras import ops
+from keras.optimizers import schedules
+
+from tools.settings import Settings
 
 
 class CoupledSGD(keras.optimizers.SGD):
@@ -25,3 +28,56 @@ class CoupledSGD(keras.optimizers.SGD):
 
     def get_config(self):
         return {**super().get_config(), "l2": self.l2}
+
+
+class Warmup(schedules.LearningRateSchedule):
+    """Another schedule, times a factor that grows from 0 to 1 in the first steps.
+
+    Args:
+        schedule: a `LearningRateSchedule`.
+        steps: number of the first steps.
+    """
+
+    def __init__(self, schedule: schedules.LearningRateSchedule, steps: int) -> None:
+        self.schedule, self.steps = schedule, steps
+
+    def __call__(self, step):
+        rate = self.schedule(step)
+        return rate * ops.minimum(1.0, (ops.cast(step, rate.dtype) + 1.0) / self.steps)
+
+    def get_config(self):
+        serialized = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": serialized, "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config):
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(schedule, config["steps"])
+
+
+def new_optimizer(settings: Settings, steps_per_epoch: int) -> CoupledSGD:
+    """The optimizer of the settings, its schedule counted in steps."""
+    rate = learning_rate(settings, steps_per_epoch)
+    if settings.warmup_epochs:
+        rate = Warmup(rate, settings.warmup_epochs * steps_per_epoch)
+    return CoupledSGD(
+        rate,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        l2=settings.weight_decay,
+    )
+
+
+def learning_rate(
+    settings: Settings, steps_per_epoch: int
+) -> schedules.LearningRateSchedule:
+    """The schedule of the settings, without its warm-up."""
+    steps = settings.epochs * steps_per_epoch
+    rate = settings.learning_rate
+    if settings.decay == "step":
+        # Keras lowers the rate after the boundary's step, the papers before it.
+        boundaries = [round(fraction * steps) - 1 for fraction in settings.decay_at]
+        values = [rate * 0.1**power for power in range(len(boundaries) + 1)]
+        return schedules.PiecewiseConstantDecay(boundaries, values)
+    final_fraction = 0.0 if settings.decay == "cosine" else 1.0
+    return schedules.CosineDecay(rate, steps, alpha=final_fraction)

@@ -11,7 +11,6 @@ pair of a criterion and a cut is one JSON file; called again, only missing ones 
 import json
 import pathlib
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 from absl import app, flags, logging
@@ -64,7 +63,7 @@ def _run(missing: list[tuple[str, int]]) -> None:
     import keras
 
     from tf_hetero import datasets
-    from tools.runs import circumstances, write_text
+    from tools.provenance import circumstances, write_text
 
     model = keras.models.load_model(_MODEL.value)
     pictures = datasets.load(
@@ -77,7 +76,7 @@ def _run(missing: list[tuple[str, int]]) -> None:
             "arm": arm,
             "cut": cut,
             "whole": whole,
-            "test_examples": len(pictures.test[1]),
+            "test_examples": len(pictures.test),
             "steps": _STEPS.value,
             **measure(model, pictures, arm, cut, _STEPS.value),
             **circumstances("tools.recovery"),
@@ -98,7 +97,7 @@ def measure(model: Any, pictures: Any, arm: str, cut: int, steps: int) -> dict[s
     stripped = tf_hetero.strip(model, masks)
     counts = tf_hetero.count(stripped)
     before = accuracy(stripped, pictures)
-    tf_hetero.recalibrate_batchnorm(stripped, plain_batches(pictures), steps)
+    tf_hetero.recalibrate_batchnorm(stripped, pictures.plain_batches(256, seed=0), steps)
     return {
         "accuracy": before,
         "recalibrated": accuracy(stripped, pictures),
@@ -112,7 +111,7 @@ def _scores(model: Any, pictures: Any, arm: str) -> dict[str, Any]:
     import numpy as np
 
     import tf_hetero
-    from tools.runs import logits_loss
+    from tools.stages import logits_loss
 
     choice = ARMS[arm]
     if choice is None:
@@ -120,23 +119,15 @@ def _scores(model: Any, pictures: Any, arm: str) -> dict[str, Any]:
         groups = tf_hetero.trace(model).free_groups
         return {group.name: rng.random(group.size) for group in groups}
     criterion, per_mac = choice
-    x, y = next(plain_batches(pictures))
+    x, y = next(iter(pictures.plain_batches(256, seed=0)))
     return tf_hetero.latent_saliency(
         model, x, y, logits_loss(), criterion, per_mac, from_weights=True
     )
 
 
-def plain_batches(pictures: Any, size: int = 256) -> Iterator[tuple[Any, Any]]:
-    """Training pictures in random order, as the network sees them in inference."""
-    from tf_hetero.batching import batches
-
-    for x, y in batches(pictures.train, size, seed=0):
-        yield pictures.normalized(x), y
-
-
 def accuracy(model: Any, pictures: Any) -> float:
     """The accuracy on the test pictures."""
-    from tools.runs import logits_loss
+    from tools.stages import logits_loss
 
     model.compile(loss=logits_loss(), metrics=["accuracy"])
     batches = pictures.test_batches(512)

@@ -1,27 +1,29 @@
 """Tables and pictures of an experiment, made from its result files alone."""
 
+import itertools
 import json
 import pathlib
 import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from tools.runs import write_text
+from tools.provenance import write_text
 
-_COLORS = {"baseline": "#555555", "lwdna": "#d1495b"}
-_NAMES = {"baseline": "baseline", "lwdna": "LW-DNA"}
+_BASELINE_COLOR = "#555555"
+_COLORS = ("#d1495b", "#30638e", "#edae49", "#00798c", "#8e5572", "#7a9e3b", "#c46a2d")
 
 
 def summary(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and spread of each arm, and the differences of equal seeds."""
+    """Mean and spread of each arm, and its differences from the baseline."""
     arms = {}
-    for arm in dict.fromkeys(result["arm"] for result in results):
+    for arm in _arms(results):
         runs = sorted((r for r in results if r["arm"] == arm), key=lambda r: r["seed"])
         accuracies = [run["accuracy"] for run in runs]
         arms[arm] = {
             "accuracy": {str(run["seed"]): run["accuracy"] for run in runs},
             "mean": statistics.mean(accuracies),
             "spread": statistics.stdev(accuracies) if len(runs) > 1 else None,
+            "training": _mean_or_none([_training_accuracy(run) for run in runs]),
             **{
                 key: statistics.mean(run[key] for run in runs)
                 for key in ("macs", "papers_flops", "params")
@@ -31,11 +33,30 @@ def summary(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"arms": arms, "paired_difference": _paired(arms)}
 
 
-def _paired(arms: dict[str, Any]) -> dict[str, float]:
-    if set(arms) != {"baseline", "lwdna"}:
+def _arms(results: Sequence[dict[str, Any]]) -> list[str]:
+    """The arms, the baseline first."""
+    arms = dict.fromkeys(result["arm"] for result in results)
+    return sorted(arms, key=lambda arm: arm != "baseline")
+
+
+def _training_accuracy(run: dict[str, Any]) -> float | None:
+    return run["history"]["accuracy"][-1] if "history" in run else None
+
+
+def _paired(arms: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Accuracy minus the baseline's, seed by seed, of every other arm."""
+    if "baseline" not in arms:
         return {}
-    before, after = arms["baseline"]["accuracy"], arms["lwdna"]["accuracy"]
-    return {seed: after[seed] - before[seed] for seed in before if seed in after}
+    before = arms["baseline"]["accuracy"]
+    return {
+        arm: {
+            seed: accuracy - before[seed]
+            for seed, accuracy in values["accuracy"].items()
+            if seed in before
+        }
+        for arm, values in arms.items()
+        if arm != "baseline"
+    }
 
 
 def _mean_or_none(values: list) -> float | None:
@@ -45,32 +66,42 @@ def _mean_or_none(values: list) -> float | None:
 def table(summarized: dict[str, Any]) -> str:
     """The results as a Markdown table."""
     arms = summarized["arms"]
-    seeds = list(dict.fromkeys(s for arm in arms.values() for s in arm["accuracy"]))
-    head = ["network", *(f"seed {seed}" for seed in seeds), "mean ± std"]
-    head += ["MACs", "papers' FLOPs", "parameters", "search s"]
+    seeds = sorted({s for arm in arms.values() for s in arm["accuracy"]}, key=int)
+    head = ["network", *(f"seed {seed}" for seed in seeds), "mean ± std", "difference"]
+    head += ["training", "MACs", "papers' FLOPs", "parameters", "search s"]
     rows = [head, ["---"] * len(head)]
     for arm, values in arms.items():
+        differences = summarized["paired_difference"].get(arm, {}).values()
+        seconds = values["search_seconds"]
         rows.append(
             [
-                _NAMES[arm],
+                shown_name(arm),
                 *(_percent(values["accuracy"].get(seed)) for seed in seeds),
                 f"{_percent(values['mean'])} ± {_percent(values['spread'])}",
+                f"{100 * statistics.mean(differences):+.2f}" if differences else "",
+                _percent(values["training"]),
                 *(f"{values[key]:,.0f}" for key in ("macs", "papers_flops", "params")),
-                ""
-                if values["search_seconds"] is None
-                else f"{values['search_seconds']:.1f}",
+                "" if seconds is None else f"{seconds:.1f}",
             ]
         )
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    differences = summarized["paired_difference"]
-    if differences:
-        shown = ", ".join(f"{100 * d:+.2f}" for d in differences.values())
-        mean = 100 * statistics.mean(differences.values())
-        text += (
-            "\n\nTest accuracy in % after the last epoch. LW-DNA minus baseline, seed by "
-            f"seed: {shown} points (mean {mean:+.2f})."
-        )
-    return text + "\n"
+    text += (
+        "\n\nTest accuracy in % after the last epoch; *training* is the mean accuracy on "
+        "the augmented training pictures in that epoch.\n"
+    )
+    if any(summarized["paired_difference"].values()):
+        text += "\nMinus the baseline, seed by seed, in points:\n\n"
+    for arm, differences in summarized["paired_difference"].items():
+        if differences:
+            shown = ", ".join(f"{100 * d:+.2f}" for d in differences.values())
+            mean = 100 * statistics.mean(differences.values())
+            text += f"- {shown_name(arm)}: {shown} (mean {mean:+.2f})\n"
+    return text
+
+
+def shown_name(arm: str) -> str:
+    """An arm's name as people write it."""
+    return {"lwdna": "LW-DNA"}.get(arm, arm.replace("_", " "))
 
 
 def _percent(value: float | None) -> str:
@@ -84,35 +115,42 @@ def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
     write_text(folder / "results.md", text)
     write_text(folder / "results.json", json.dumps(summarized, indent=1) + "\n")
     save_figure(_curves(results), folder / "curves.png")
-    if {result["arm"] for result in results} == {"baseline", "lwdna"}:
+    if "baseline" in summarized["arms"] and len(summarized["arms"]) > 1:
         save_figure(_widths(results), folder / "widths.png")
     return text
+
+
+def _colors(results) -> dict[str, str]:
+    arms = _arms(results)
+    others = [arm for arm in arms if arm != "baseline"]
+    cycle = itertools.cycle(_COLORS)
+    return {"baseline": _BASELINE_COLOR, **dict(zip(others, cycle, strict=False))}
 
 
 def _curves(results):
     """Error over epochs, training and test, every seed (LW-DNA's Fig. 4)."""
     figure, axes = new_figure(8, 4)
+    colors = _colors(results)
     for result in results:
         arm, history = result["arm"], result["history"]
-        epochs = range(1, len(history["accuracy"]) + 1)
-        for key, style in (("accuracy", ":"), ("val_accuracy", "-")):
+        every = result["settings"].get("test_every", 1)
+        last = len(history["accuracy"])
+        tested = sorted({*range(every, last + 1, every), last})
+        for key, epochs, style in (
+            ("accuracy", range(1, last + 1), ":"),
+            ("val_accuracy", tested, "-"),
+        ):
             errors = [100 * (1 - value) for value in history[key]]
-            which = "test" if key.startswith("val") else "training"
-            axes.plot(
-                epochs,
-                errors,
-                style,
-                color=_COLORS[arm],
-                lw=1.2,
-                label=f"{_NAMES[arm]}, {which}",
-            )
+            label = f"{shown_name(arm)}, {'test' if key != 'accuracy' else 'training'}"
+            axes.plot(epochs, errors, style, color=colors[arm], lw=1.2, label=label)
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    axes.legend(unique.values(), unique.keys(), frameon=False)
+    columns = 1 + len(unique) // 12
+    axes.legend(unique.values(), unique.keys(), frameon=False, fontsize=8, ncols=columns)
     axes.set(
         xlabel="epoch", ylabel="error (%)", title="Error while training, one line a seed"
     )
-    settled = [1 - v for r in results for v in r["history"]["val_accuracy"][2:]]
+    settled = [1 - v for r in results for v in r["history"]["accuracy"][2:]]
     axes.set_ylim(0, 110 * max(settled, default=1.0))
     return figure
 
@@ -120,29 +158,23 @@ def _curves(results):
 def _widths(results):
     """Remaining channels over the baseline's, layer by layer (LW-DNA's Fig. 5)."""
     base = next(result["widths"] for result in results if result["arm"] == "baseline")
-    found = [result["widths"] for result in results if result["arm"] == "lwdna"]
     figure, axes = new_figure(max(8, 0.35 * len(base)), 4.5)
-    size = 0.8 / len(found)
-    for index, widths in enumerate(found):
-        ratios = [widths[name] / width for name, width in base.items()]
-        places = [
-            place + (index - (len(found) - 1) / 2) * size for place in range(len(base))
-        ]
-        axes.bar(
-            places,
-            ratios,
-            size,
-            color=_COLORS["lwdna"],
-            alpha=1 - 0.75 * index / len(found),
-            label=f"seed {index}",
-        )
-    axes.axhline(1, color=_COLORS["baseline"], lw=1)
-    axes.set_xticks(range(len(base)), list(base), rotation=60, ha="right", fontsize=8)
+    places, colors = range(len(base)), _colors(results)
+    for arm in _arms(results)[1:]:
+        found = [result["widths"] for result in results if result["arm"] == arm]
+        ratios = [[widths[name] / base[name] for name in base] for widths in found]
+        for row in ratios:
+            axes.plot(places, row, ".", color=colors[arm], ms=4, alpha=0.5)
+        means = [statistics.mean(column) for column in zip(*ratios, strict=True)]
+        axes.plot(places, means, color=colors[arm], lw=1.5, label=shown_name(arm))
+    axes.axhline(1, color=_BASELINE_COLOR, lw=1)
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(places, list(base), rotation=60, ha="right", fontsize=8)
     axes.set(
         ylabel="channels / baseline's",
-        title="Channels of the LW-DNA network (line: baseline)",
+        title="Channels by layer: mean and every seed (line at 1: baseline)",
     )
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=8)
     return figure
 
 

@@ -3,7 +3,9 @@ r"""Trains a baseline and its LW-DNA with one protocol, and shows them side by s
     python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
 
 Any setting can be changed on the command line: --config.epochs=3. Called again,
-the command runs only what is missing.
+the command runs only what is missing. A run has three stages: the search for the
+widths, the teacher of a distillation, the training. With --until=search only the
+first is done and kept in WORKDIR/stages, so that training can go on elsewhere.
 """
 
 import contextlib
@@ -19,6 +21,10 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything that is written.")
 _RESULTS = flags.DEFINE_string(
     "results", "", "Folder of the result files; WORKDIR/results if empty."
+)
+_ARMS = flags.DEFINE_list("arms", [], "Which arms of the config to run; all if empty.")
+_UNTIL = flags.DEFINE_enum(
+    "until", "train", ["search", "teacher", "train"], "The last stage that is run."
 )
 _STRATEGY = flags.DEFINE_enum(
     "strategy",
@@ -38,24 +44,26 @@ def main(argv: list[str]) -> None:
         experiment = settings.resolve(_CONFIG.value)
         workdir = pathlib.Path(_WORKDIR.value)
         results = pathlib.Path(_RESULTS.value or workdir / "results")
+        chosen = _ARMS.value or [arm.name for arm in experiment.arms]
         todo = [
-            runs.Run(arm, seed, results, workdir)
+            runs.Run(experiment.arm(name), seed, results, workdir)
             for seed in experiment.seeds
-            for arm in experiment.arms
+            for name in chosen
         ]
         finished = _finish(todo, experiment)
     except ValueError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Finished runs are kept; the same command goes on.")
-    text = summaries.write(finished, workdir)
-    print(f"\n{text}\nEverything is in {workdir}/")
+    if _UNTIL.value == "train":
+        text = summaries.write(finished, workdir)
+        print(f"\n{text}\nEverything is in {workdir}/")
 
 
 def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
     """The results of all runs; executes those that are missing."""
     from tf_hetero import datasets
-    from tools import runs
+    from tools import runs, stages
 
     stored = [runs.stored_result(run, experiment) for run in todo]
     missing = stored.count(None)
@@ -67,16 +75,31 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
         experiment.data_dir,
         experiment.train_examples or None,
         experiment.test_examples or None,
+        flip=None if experiment.flip else False,
+        image_size=experiment.image_size,
     )
+    kept = stages.Stages(experiment, pictures, todo[0].workdir / "stages")
     new_scope = _scopes(_STRATEGY.value)
     results = []
     for number, (run, result) in enumerate(zip(todo, stored, strict=True), start=1):
         if result is None:
             print(f"\n[{number}/{len(todo)}] {run.name}", flush=True)
             with new_scope():
-                result = runs.execute(run, experiment, pictures, _logging(run))
+                result = _execute(run, kept)
         results.append(result)
     return results
+
+
+def _execute(run: Any, stages: Any) -> Any:
+    """Runs the stages of one run, up to the one asked for."""
+    from tools import runs
+
+    if _UNTIL.value == "train":
+        return runs.execute(run, stages, _logging(run))
+    stages.initial(run.arm, run.seed)
+    if _UNTIL.value == "teacher":
+        runs.prepared_teacher(stages, run.arm)
+    return None
 
 
 def _scopes(strategy: str) -> Callable[[], Any]:

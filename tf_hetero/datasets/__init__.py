@@ -1,6 +1,7 @@
 """Input pipelines for the experiments."""
 
-from tf_hetero.datasets.batches import Batches, Pictures
 from tf_hetero.datasets.loading import load
+from tf_hetero.datasets.pictures import Pictures
+from tf_hetero.datasets.sources import Examples, Records
 
-__all__ = ["Batches", "Pictures", "load"]
+__all__ = ["Examples", "Pictures", "Records", "load"]

@@ -1,11 +1,14 @@
-"""Where pictures come from: scikit-learn's digits, TFDS, or an .npz file."""
+"""Sets of pictures by name."""
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
 import numpy as np
 
-from tf_hetero.datasets.batches import Pictures
+from tf_hetero.datasets import folders, records
+from tf_hetero.datasets.pictures import Pictures
+from tf_hetero.datasets.sources import Examples
 
 
 def load(
@@ -13,53 +16,74 @@ def load(
     data_dir: str = "",
     train_examples: int | None = None,
     test_examples: int | None = None,
+    flip: bool | None = None,
+    image_size: int = 224,
 ) -> Pictures:
-    """Loads a labelled set of pictures into memory.
+    """Loads a labelled set of pictures.
 
     Args:
-        name: `"digits"` (1,797 handwritten digits of 8x8 pixels that come with
-            scikit-learn: the last 1,397 are the test set), `"cifar10"` or
-            `"cifar100"` (through TensorFlow Datasets, downloaded if needed), or
-            `"npz"`.
-        data_dir: for TFDS its data folder (its own default if empty); for
-            `"npz"` the file, with arrays `x_train, y_train, x_test, y_test`.
+        name: one of
+
+            - `"digits"`: 1,797 handwritten digits of 8x8 pixels that come with
+              scikit-learn; the last 1,397 are the test set.
+            - `"cifar10"`, `"cifar100"`: through TensorFlow Datasets, downloaded
+              if needed; cropped at random with 4 pixels of padding, mirrored.
+            - `"tiny_imagenet"`: Tiny-ImageNet-200 at 64x64 pixels through
+              TensorFlow Datasets, from the published `tiny-imagenet-200.zip` in
+              `data_dir`; its validation pictures are the test set; mirrored.
+            - `"imagenet"`: `imagenet2012` of TensorFlow Datasets, prepared
+              beforehand; random resized crops, mirrored; test pictures are the
+              middle of the resized picture.
+            - `"folder"`: `data_dir` holds `train/CLASS/PICTURE` and
+              `test/CLASS/PICTURE` (or `val`, or `validation`), JPEG or PNG;
+              treated as ImageNet.
+            - `"npz"`: a file with arrays `x_train, y_train, x_test, y_test`.
+        data_dir: the folder or file; for TensorFlow Datasets its data folder
+            (its own default if empty).
         train_examples, test_examples: take only so many, from the front.
+        flip: whether training pictures are mirrored; as above if None. The
+            released code of the papers mirrors on CIFAR only.
+        image_size: pixels a side, for `"imagenet"` and `"folder"`.
 
     Returns:
         `Pictures`.
 
     Raises:
-        ValueError: if the name is unknown, a file lacks an array, or more
-            examples are asked for than there are.
+        ValueError: if the name is unknown, a file or folder is missing, wrongly
+            laid out or truncated, labels do not fit, or more examples are asked
+            for than there are.
 
     References:
-        - Differentiable Meta Pruning via HyperNetworks, section 4.1: crops with
-          4 pixels of padding, mirror images; normalisation of the released code.
+        - Differentiable Meta Pruning via HyperNetworks, section 4.1, and The
+          Heterogeneity Hypothesis, section B.1: augmentation; normalisation of
+          the released code.
     """
     if name not in _LOADERS:
         raise ValueError(f"`dataset` must be one of {sorted(_LOADERS)}. Received: {name!r}")
-    pictures = _LOADERS[name](name, data_dir)
+    if data_dir and not pathlib.Path(data_dir).exists():
+        raise ValueError(f"`data_dir` must exist. Received: data_dir={data_dir!r}")
+    pictures = _LOADERS[name](data_dir, image_size)
     return dataclasses.replace(
         pictures,
         train=_front(pictures.train, train_examples, "train_examples"),
         test=_front(pictures.test, test_examples, "test_examples"),
+        flip=pictures.flip if flip is None else flip,
     )
 
 
 def _front(part, number: int | None, argument: str):
-    x, y = part
     if number is None:
         return part
-    if not 0 < number <= len(y):
+    if not 0 < number <= len(part):
         raise ValueError(
-            f"`{argument}` must be from 1 to {len(y)}, the size of this set. Received: "
+            f"`{argument}` must be from 1 to {len(part)}, the size of this set. Received: "
             f"{number}"
         )
-    return x[:number], y[:number]
+    return part.front(number)
 
 
-def _digits(name: str, data_dir: str) -> Pictures:
-    del name, data_dir
+def _digits(data_dir: str, image_size: int) -> Pictures:
+    del data_dir, image_size
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
@@ -70,40 +94,12 @@ def _digits(name: str, data_dir: str) -> Pictures:
 
     x, y = load_digits(return_X_y=True)
     x = x.reshape(-1, 8, 8, 1).astype(np.float32)
-    return Pictures((x[:400], y[:400]), (x[400:], y[400:]), 10, (0.0,), (16.0,))
+    train, test = Examples(x[:400], y[:400]), Examples(x[400:], y[400:])
+    return Pictures(train, test, 10, (8, 8, 1), (0.0,), (16.0,))
 
 
-def _tfds(name: str, data_dir: str) -> Pictures:
-    import tensorflow_datasets as tfds
-
-    train, test = (
-        tuple(
-            tfds.as_numpy(
-                tfds.load(
-                    name,
-                    split=split,
-                    data_dir=data_dir or None,
-                    batch_size=-1,
-                    as_supervised=True,
-                    shuffle_files=False,
-                )
-            )
-        )
-        for split in ("train", "test")
-    )
-    return Pictures(
-        train,
-        test,
-        classes=100 if name == "cifar100" else 10,
-        mean=(125.3, 123.0, 113.9),
-        std=(63.0, 62.1, 66.7),
-        crop_padding=4,
-        flip=True,
-    )
-
-
-def _npz(name: str, data_dir: str) -> Pictures:
-    del name
+def _npz(data_dir: str, image_size: int) -> Pictures:
+    del image_size
     path = pathlib.Path(data_dir)
     if not path.is_file():
         raise ValueError(
@@ -122,12 +118,21 @@ def _npz(name: str, data_dir: str) -> Pictures:
     channels = tuple(range(x_train.ndim - 1))
     mean, std = x_train.mean(channels), x_train.std(channels)
     return Pictures(
-        (x_train, y_train),
-        (x_test, y_test),
+        Examples(x_train, y_train),
+        Examples(x_test, y_test),
         classes=int(max(y_train.max(), y_test.max())) + 1,
+        input_shape=x_train.shape[1:],
         mean=tuple(mean.tolist()),
         std=tuple(np.where(std > 0, std, 1.0).tolist()),
     )
 
 
-_LOADERS = {"digits": _digits, "cifar10": _tfds, "cifar100": _tfds, "npz": _npz}
+_LOADERS: dict[str, Callable[[str, int], Pictures]] = {
+    "digits": _digits,
+    "cifar10": lambda data_dir, size: records.cifar("cifar10", data_dir),
+    "cifar100": lambda data_dir, size: records.cifar("cifar100", data_dir),
+    "tiny_imagenet": lambda data_dir, size: records.tiny_imagenet(data_dir),
+    "imagenet": records.imagenet,
+    "folder": folders.folder,
+    "npz": _npz,
+}

@@ -1,0 +1,320 @@
+"""Pictures, their order and augmentation, and files that are not as they should be."""
+
+import pathlib
+import zipfile
+
+import numpy as np
+import pytest
+
+from tf_hetero import datasets
+from tf_hetero.datasets import folders, records, transforms
+
+tf = pytest.importorskip("tensorflow")
+
+
+def collect(batches, count):
+    taken = [(np.array(x), np.array(y)) for x, y in batches.take(count)]
+    return [x for x, _ in taken], [y for _, y in taken]
+
+
+def pictures(size=50, **kwargs):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 255, (size, 6, 6, 3), "uint8"), np.arange(size)
+    examples = datasets.Examples(x, y)
+    return datasets.Pictures(
+        examples, examples.front(7), size, (6, 6, 3), (0.0,) * 3, (1.0,) * 3, **kwargs
+    )
+
+
+def test_an_epoch_holds_every_picture_once():
+    data = pictures()
+    assert data.steps_per_epoch(16) == 4
+    _, labels = collect(data.training_batches(16, 0), 8)
+    assert [len(y) for y in labels] == [16, 16, 16, 2] * 2
+    first, second = np.concatenate(labels[:4]), np.concatenate(labels[4:])
+    np.testing.assert_array_equal(np.sort(first), np.arange(50))
+    np.testing.assert_array_equal(np.sort(second), np.arange(50))
+    assert (first != second).any()
+
+
+def test_batches_derive_from_seed_epoch_and_index():
+    data = pictures(augment=(transforms.pad_and_crop(2),), flip=True)
+    x, y = collect(data.training_batches(16, 5), 8)
+    again, _ = collect(data.training_batches(16, 5), 8)
+    resumed, labels = collect(data.training_batches(16, 5, first_epoch=1), 4)
+    other, _ = collect(data.training_batches(16, 6), 4)
+    for one, same in zip(x, again, strict=True):
+        np.testing.assert_array_equal(one, same)
+    for one, same in zip(x[4:], resumed, strict=True):
+        np.testing.assert_array_equal(one, same)
+    np.testing.assert_array_equal(y[4], labels[0])
+    assert (x[0] != other[0]).any()
+
+
+def test_test_pictures_come_in_order_and_normalized():
+    data = pictures()
+    (x,), (y,) = collect(data.test_batches(10), 5)
+    np.testing.assert_array_equal(y, np.arange(7))
+    np.testing.assert_array_equal(x, data.test.x)
+    digits = datasets.load("digits")
+    (x,), (y,) = collect(digits.test_batches(1397), 5)
+    np.testing.assert_array_equal(y, digits.test.y)
+    assert x.min() == 0 and x.max() == 1
+
+
+def test_crops_are_all_windows_of_the_padded_picture():
+    """A picture whose pixels count up, so that every window is another one."""
+    x = np.arange(1, 17, dtype="uint8").reshape(4, 4, 1)
+    padded = np.pad(x[:, :, 0], 1)
+    windows = {padded[i : i + 4, j : j + 4].tobytes() for i in range(3) for j in range(3)}
+    crop = transforms.pad_and_crop(1)
+    found = {np.array(crop(tf.constant(x), (0, n)))[:, :, 0].tobytes() for n in range(200)}
+    assert found == windows
+
+
+def test_half_of_the_pictures_are_mirrored():
+    x = tf.reshape(tf.range(16), (4, 4, 1))
+    flips = [np.array(transforms.flip(x, (0, n)))[0, 0, 0] == 3 for n in range(200)]
+    assert 70 < sum(flips) < 130
+    mirrored = next(n for n in range(200) if flips[n])
+    expected = np.array(x)[:, ::-1]
+    np.testing.assert_array_equal(transforms.flip(x, (0, mirrored)), expected)
+
+
+def test_transforms_draw_from_seeds_of_their_own():
+    def draw(picture, seed):
+        return tf.concat([picture, tf.random.stateless_uniform([1], seed)], 0)
+
+    one, other = np.array(transforms.compose((draw, draw))(tf.zeros([0]), (3, 4)))
+    assert one != other
+
+
+def test_center_crop_takes_the_middle():
+    """112 to 128 pixels a side and the middle 112: the white middle stays, no border."""
+    x = np.zeros((112, 168, 3), "uint8")
+    x[:, 42:126] = 255
+    cropped = np.array(transforms.resize_and_center_crop(112)(tf.constant(x), None))
+    assert cropped.shape == (112, 112, 3)
+    columns = cropped[50, :, 0]
+    np.testing.assert_allclose(columns, columns[::-1], atol=1)
+    # 84 of 168 columns are white, times 128 / 112: 96 of the 112 in the middle.
+    assert abs(columns.mean() / 255 - 96 / 112) < 0.01
+
+
+def test_resized_crops_are_parts_of_the_area():
+    """A picture of its own coordinates: the range that is seen is the crop's size."""
+    rows, columns = np.mgrid[0:100, 0:100]
+    x = tf.constant(np.stack([rows, columns, rows], -1).astype("uint8"))
+    crop = transforms.resized_crop(20)
+    areas, ratios = [], []
+    for n in range(100):
+        seen = np.array(crop(x, (1, n)))
+        height, width = np.ptp(seen[..., 0]) * 20 / 19, np.ptp(seen[..., 1]) * 20 / 19
+        areas.append(height * width / 100**2)
+        ratios.append(width / height)
+    assert 0.06 < min(areas) < 0.25 and 0.75 < max(areas) < 1.05
+    assert min(ratios) > 0.65 and max(ratios) < 1.5
+
+
+def write_pictures(root, names, count=2, size=(20, 30)):
+    rng = np.random.default_rng(0)
+    for name in names:
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            x = rng.integers(0, 255, (*size, 3), "uint8")
+            encoded = tf.io.encode_jpeg(x) if number % 2 else tf.io.encode_png(x)
+            ending = "jpg" if number % 2 else "png"
+            (root / name / f"{number}.{ending}").write_bytes(encoded.numpy())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for part in ("train", "val"):
+        write_pictures(tmp_path / part, ("cat", "dog"))
+    return tmp_path
+
+
+def test_folder_of_class_folders(folder):
+    data = datasets.load("folder", str(folder), image_size=16)
+    assert (data.classes, data.input_shape, len(data.train)) == (2, (16, 16, 3), 4)
+    (x,), (y,) = collect(data.test_batches(8), 3)
+    assert x.shape == (4, 16, 16, 3)
+    np.testing.assert_array_equal(y, [0, 0, 1, 1])
+    (x,), _ = collect(data.training_batches(4, 0), 1)
+    assert x.shape == (4, 16, 16, 3) and -3 < x.min() < x.max() < 3
+    assert not datasets.load("folder", str(folder), flip=False).flip
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: (root / "train").rename(root / "training"), "a folder train/"),
+        (lambda root: (root / "val" / "dog").rename(root / "val" / "cow"), "same class"),
+        (
+            lambda root: truncate(root / "train" / "cat" / "1.jpg"),
+            "cat/1.jpg must be a whole",
+        ),
+        (lambda root: truncate(root / "val" / "dog" / "0.png"), "that do not end like one"),
+        (
+            lambda root: (root / "train" / "cat" / "0.jpg").write_bytes(b"?"),
+            "not begin like",
+        ),
+    ],
+)
+def test_damaged_folders_are_refused(folder, damage, message):
+    damage(folder)
+    with pytest.raises(ValueError, match=message):
+        datasets.load("folder", str(folder))
+
+
+def test_folder_without_pictures_or_classes(tmp_path):
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"train/cat must hold pictures"):
+        datasets.load("folder", str(tmp_path))
+    with pytest.raises(ValueError, match=r"`data_dir` must exist. Received:.*nowhere"):
+        datasets.load("folder", str(tmp_path / "nowhere"))
+    (tmp_path / "train" / "dog").rmdir()
+    with pytest.raises(ValueError, match=r"at least two. Received: \['cat'\]"):
+        folders.class_names(tmp_path / "train")
+
+
+def record_file(path, count=5):
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for number in range(count):
+            writer.write(bytes([number]) * (number + 1))
+    return str(path)
+
+
+def test_record_files_are_walked_over(tmp_path):
+    whole = record_file(tmp_path / "whole")
+    records.check_record_file(whole, 5)
+    with pytest.raises(ValueError, match=r"must hold 6 whole records. Received: 5 records"):
+        records.check_record_file(whole, 6)
+    truncate(pathlib.Path(whole))
+    with pytest.raises(ValueError, match=r"whole must hold 5 whole records. Received: 4"):
+        records.check_record_file(whole, 5)
+    with pytest.raises(ValueError, match="no such file"):
+        records.check_record_file(str(tmp_path / "missing"), 5)
+
+
+def test_records_are_read_in_an_order_of_the_key(tmp_path):
+    files = [record_file(tmp_path / str(number)) for number in range(3)]
+
+    def parse(record):
+        return tf.ones((2, 2, 1)), tf.strings.length(record)
+
+    source = datasets.Records(files, 15, parse)
+    order = [int(y) for _, _, y in source.reader()(None)]
+    assert order == [1, 2, 3, 4, 5] * 3
+
+    def shuffled(*key):
+        return [int(y) for _, _, y in source.reader()(np.array(key, np.int64))]
+
+    assert shuffled(0, 1) == shuffled(0, 1) != shuffled(0, 2)
+    assert sorted(shuffled(0, 1)) == sorted(order)
+    assert len({tuple(shuffled(0, n)) for n in range(5)}) == 5
+    front = source.front(4)
+    assert len(front) == 4
+    assert sorted(int(y) for _, _, y in front.reader()(np.array([0, 0]))) == [1, 2, 3, 4]
+    data = datasets.Pictures(source, front, 6, (2, 2, 1), (0.0,), (1.0,))
+    _, labels = collect(data.training_batches(10, 0), 4)
+    assert [len(y) for y in labels] == [10, 5, 10, 5]
+
+
+def tiny_imagenet_folder(root, per_class=1):
+    """200 classes as in the published zip."""
+    picture = tf.io.encode_jpeg(np.full((64, 64, 3), 90, "uint8")).numpy()
+    names = [f"n{number:08d}" for number in range(200)]
+    (root / "val" / "images").mkdir(parents=True)
+    (root / "wnids.txt").write_text("\n".join(reversed(names)) + "\n")
+    annotations = []
+    for number, name in enumerate(names):
+        images = root / "train" / name / "images"
+        images.mkdir(parents=True)
+        for index in range(per_class):
+            (images / f"{name}_{index}.JPEG").write_bytes(picture)
+        if number < 10:
+            (root / "val" / "images" / f"val_{number}.JPEG").write_bytes(picture)
+            annotations.append(f"val_{number}.JPEG\t{name}\t0\t0\t62\t62")
+    (root / "val" / "val_annotations.txt").write_text("\n".join(annotations) + "\n")
+
+
+def test_tiny_imagenet_from_the_published_layout(tmp_path):
+    """From a zip, prepared once; labels count the ids in alphabetical order."""
+    made = tmp_path / "made" / "tiny-imagenet-200"
+    tiny_imagenet_folder(made)
+    manual = tmp_path / "data" / "downloads" / "manual"
+    manual.mkdir(parents=True)
+    with zipfile.ZipFile(manual / "tiny-imagenet-200.zip", "w") as archive:
+        for path in made.rglob("*"):
+            archive.write(path, path.relative_to(made.parent))
+    data = datasets.load("tiny_imagenet", str(tmp_path / "data"))
+    assert (data.classes, len(data.train), len(data.test)) == (200, 200, 10)
+    (x,), (y,) = collect(data.test_batches(10), 2)
+    assert x.shape == (10, 64, 64, 3)
+    assert sorted(y) == list(range(10))
+    np.testing.assert_allclose(x[0, 0, 0, 0], (90 / 255 - 0.4802) / 0.2302, atol=0.02)
+    assert sorted(data.train.y) == list(range(200))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: (root / "wnids.txt").unlink(), "must hold .*wnids.txt"),
+        (lambda root: (root / "wnids.txt").write_text("n1\n"), "must hold 200 lines"),
+        (
+            lambda root: (root / "val" / "images" / "val_3.JPEG").unlink(),
+            r"must name pictures in val/images.*'val_3.JPEG",
+        ),
+        (
+            lambda root: next((root / "train").rglob("n00000007*.JPEG")).unlink(),
+            r"for every line of wnids.txt. Received: none for \['n00000007'\]",
+        ),
+    ],
+)
+def test_damaged_tiny_imagenet_is_refused(tmp_path, damage, message):
+    root = tmp_path / "downloads" / "manual" / "tiny-imagenet-200"
+    tiny_imagenet_folder(root)
+    damage(root)
+    with pytest.raises(ValueError, match=message):
+        datasets.load("tiny_imagenet", str(tmp_path))
+
+
+def test_sets_that_are_prepared_by_hand_say_so(tmp_path):
+    for name in ("tiny_imagenet", "imagenet"):
+        with pytest.raises(ValueError, match=r"or its download in downloads/manual"):
+            datasets.load(name, str(tmp_path))
+
+
+def test_pictures_from_an_npz_file(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.integers(0, 255, (20, 8, 8, 3), "uint8"),
+        "y_train": np.arange(20) % 4,
+        "x_test": rng.integers(0, 255, (8, 8, 8, 3), "uint8"),
+        "y_test": np.arange(8) % 4,
+    }
+    np.savez(tmp_path / "pictures.npz", **arrays)
+    data = datasets.load("npz", str(tmp_path / "pictures.npz"))
+    assert data.classes == 4
+    (x,), _ = collect(data.plain_batches(20, 0), 2)
+    np.testing.assert_allclose(x.mean((0, 1, 2)), 0, atol=1e-5)
+    del arrays["y_test"]
+    np.savez(tmp_path / "half.npz", **arrays)
+    with pytest.raises(ValueError, match=r"without \['y_test'\]"):
+        datasets.load("npz", str(tmp_path / "half.npz"))
+    with pytest.raises(ValueError, match=r"must be the .npz"):
+        datasets.load("npz", str(tmp_path))
+
+
+def test_unknown_names_and_numbers():
+    with pytest.raises(ValueError, match=r"`train_examples` must be from 1 to 400"):
+        datasets.load("digits", train_examples=401)
+    with pytest.raises(ValueError, match=r"`dataset` must be one of"):
+        datasets.load("mnist")

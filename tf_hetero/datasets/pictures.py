@@ -1,0 +1,98 @@
+"""Labelled pictures and how a network is to see them."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_hetero.datasets.sources import Examples, Records
+from tf_hetero.datasets.transforms import Transform, compose, flip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pictures:
+    """A labelled set of pictures and how to present them to a network.
+
+    Attributes:
+        train, test: the examples.
+        classes: number of classes.
+        input_shape: shape of one picture as the network sees it.
+        mean, std: one value a channel, for normalisation.
+        augment: what happens to a training picture, before `flip`.
+        prepare: what happens to a test picture.
+        flip: whether training pictures are mirrored at random.
+    """
+
+    train: Examples | Records
+    test: Examples | Records
+    classes: int
+    input_shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    augment: tuple[Transform, ...] = ()
+    prepare: tuple[Transform, ...] = ()
+    flip: bool = False
+
+    def training_batches(self, batch_size: int, seed: int, first_epoch: int = 0) -> Any:
+        """Shuffled and augmented training batches, epoch after epoch without end.
+
+        Order and augmentation derive from (seed, epoch, index), so that a
+        training that was stopped goes on with the batches it would have seen.
+
+        Args:
+            batch_size: pictures a batch; the last one of an epoch may be smaller.
+            seed: everything random derives from it.
+            first_epoch: where to start.
+
+        Returns:
+            An infinite `tf.data.Dataset` of `(x, y)`; an epoch takes
+            `steps_per_epoch(batch_size)` of them.
+        """
+        import tensorflow as tf
+
+        transforms = (*self.augment, flip) if self.flip else self.augment
+        one_epoch = self._batches(self.train, transforms, batch_size)
+        epochs = tf.data.Dataset.counter(first_epoch, dtype=tf.int64)
+        stream = epochs.flat_map(lambda epoch: one_epoch(tf.stack([np.int64(seed), epoch])))
+        return stream.prefetch(tf.data.AUTOTUNE)
+
+    def plain_batches(self, batch_size: int, seed: int) -> Any:
+        """One pass over the training pictures, shuffled but not augmented."""
+        one_pass = self._batches(self.train, self.prepare, batch_size)
+        return one_pass(np.array([seed, 0], np.int64))
+
+    def test_batches(self, batch_size: int) -> Any:
+        """The test pictures in order, without augmentation."""
+        import tensorflow as tf
+
+        one_pass = self._batches(self.test, self.prepare, batch_size)
+        return one_pass(None).prefetch(tf.data.AUTOTUNE)
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Number of batches that hold every training picture once."""
+        return -(-len(self.train) // batch_size)
+
+    def _batches(self, source, transforms: Sequence[Transform], batch_size: int):
+        """A function from a key to one pass of batches."""
+        import tensorflow as tf
+
+        read, transform = source.reader(), compose(transforms)
+        mean, std = (tf.constant(v, tf.float32) for v in (self.mean, self.std))
+
+        def example(key, index, picture, label):
+            seed = tf.random.experimental.stateless_fold_in(key, index)
+            picture = transform(picture, seed)
+            return tf.ensure_shape(picture, self.input_shape), label
+
+        def normalized(x, y):
+            return (tf.cast(x, tf.float32) - mean) / std, y
+
+        def one_pass(key):
+            own = tf.zeros(2, tf.int64) if key is None else key
+            examples = read(key).map(
+                lambda *element: example(own, *element), tf.data.AUTOTUNE
+            )
+            return examples.batch(batch_size).map(normalized)
+
+        return one_pass

@@ -1,0 +1,143 @@
+"""Sets that TensorFlow Datasets prepares, checked before they are read."""
+
+import os
+import pathlib
+import struct
+from typing import Any
+
+from tf_hetero.datasets.pictures import Pictures
+from tf_hetero.datasets.sources import Examples, Records
+from tf_hetero.datasets.transforms import (
+    pad_and_crop,
+    resize_and_center_crop,
+    resized_crop,
+)
+
+IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+
+
+def cifar(name: str, data_dir: str) -> Pictures:
+    """CIFAR-10 or CIFAR-100, in memory."""
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(name, data_dir=data_dir or None)
+    return Pictures(
+        _in_memory(builder, "train"),
+        _in_memory(builder, "test"),
+        classes=builder.info.features["label"].num_classes,
+        input_shape=(32, 32, 3),
+        mean=(125.3, 123.0, 113.9),
+        std=(63.0, 62.1, 66.7),
+        augment=(pad_and_crop(4),),
+        flip=True,
+    )
+
+
+def tiny_imagenet(data_dir: str) -> Pictures:
+    """Tiny-ImageNet-200, in memory (1.3 GB)."""
+    from tf_hetero.datasets.tiny_imagenet import TinyImagenet200
+
+    builder = TinyImagenet200(data_dir=data_dir or None)
+    return Pictures(
+        _in_memory(builder, "train"),
+        _in_memory(builder, "validation"),
+        classes=builder.info.features["label"].num_classes,
+        input_shape=(64, 64, 3),
+        mean=(0.4802 * 255, 0.4481 * 255, 0.3975 * 255),
+        std=(0.2302 * 255, 0.2265 * 255, 0.2262 * 255),
+        flip=True,
+    )
+
+
+def imagenet(data_dir: str, image_size: int) -> Pictures:
+    """ImageNet of 2012, read from its files while training."""
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder("imagenet2012", data_dir=data_dir or None)
+    _prepare(builder)
+    return Pictures(
+        _streamed(builder, "train"),
+        _streamed(builder, "validation"),
+        classes=builder.info.features["label"].num_classes,
+        input_shape=(image_size, image_size, 3),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        augment=(resized_crop(image_size),),
+        prepare=(resize_and_center_crop(image_size),),
+        flip=True,
+    )
+
+
+def _prepare(builder: Any) -> None:
+    """Downloads and prepares a set unless that was done, and checks its files."""
+    if not os.path.isdir(builder.data_dir):
+        manual = pathlib.Path(builder._data_dir_root) / "downloads" / "manual"
+        if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not manual.is_dir():
+            raise ValueError(
+                f"`data_dir` must hold {builder.name} as TensorFlow Datasets prepares it, "
+                f"or its download in downloads/manual. Received: no {builder.data_dir} and "
+                f"no {manual}. {builder.MANUAL_DOWNLOAD_INSTRUCTIONS.strip()}"
+            )
+        try:
+            builder.download_and_prepare()
+        except OSError as error:
+            raise ValueError(
+                f"{builder.name} is not in `data_dir` and could not be downloaded. "
+                f"Received: {builder.data_dir} ({error})"
+            ) from error
+    for split in builder.info.splits.values():
+        for path, length in zip(split.filepaths, split.shard_lengths, strict=True):
+            check_record_file(str(path), length)
+
+
+def _in_memory(builder: Any, split: str) -> Examples:
+    import tensorflow_datasets as tfds
+
+    _prepare(builder)
+    dataset = builder.as_dataset(
+        split, batch_size=-1, as_supervised=True, shuffle_files=False
+    )
+    return Examples(*tfds.as_numpy(dataset))
+
+
+def _streamed(builder: Any, split: str) -> Records:
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    decoders = {"image": tfds.decode.SkipDecoding()}
+
+    def parse(record):
+        example = features.deserialize_example(record, decoders=decoders)
+        return tf.io.decode_jpeg(example["image"], channels=3), example["label"]
+
+    information = builder.info.splits[split]
+    files = [str(path) for path in information.filepaths]
+    return Records(files, information.num_examples, parse)
+
+
+def check_record_file(path: str, expected: int) -> None:
+    """Walks over a TFRecord file without reading its contents.
+
+    Raises:
+        ValueError: if it is missing, ends within a record, or does not hold the
+            expected number of records.
+    """
+    if not os.path.exists(path):
+        raise ValueError(f"The dataset must hold the file {path}. Received: no such file.")
+    size, position, count = os.path.getsize(path), 0, 0
+    with open(path, "rb") as file:
+        while position < size:
+            file.seek(position)
+            header = file.read(8)
+            if len(header) < 8:
+                break
+            # Length (8 bytes), its checksum (4), the record, its checksum (4).
+            position += 16 + struct.unpack("<Q", header)[0]
+            count += position <= size
+    if position != size or count != expected:
+        raise ValueError(
+            f"{path} must hold {expected} whole records. Received: {count} records in "
+            f"{size} bytes. The file is truncated or damaged: prepare the set again."
+        )

@@ -1,0 +1,44 @@
+"""Where results come from: command, machine, date; and how they are written."""
+
+import datetime
+import os
+import pathlib
+import platform
+import sys
+
+import keras
+
+
+def circumstances(module: str) -> dict[str, str]:
+    """Command, machine and date of a run, for the record; no path of the data."""
+    arguments = [a for a in sys.argv[1:] if "data_dir" not in a]
+    return {
+        "command": " ".join([f"python -m {module}", *arguments]),
+        "machine": machine(),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def machine() -> str:
+    """Processor, cores and versions, for the record."""
+    cpu = platform.machine()
+    information = pathlib.Path("/proc/cpuinfo")
+    if information.exists():
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in information.read_text().splitlines()
+            if line.startswith("model name")
+        ]
+        cpu = names[0] if names else cpu
+    return (
+        f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"Keras {keras.__version__} on {keras.backend.backend()}"
+    )
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes beside, then renames."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    unfinished.write_text(text)
+    os.replace(unfinished, path)

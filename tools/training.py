@@ -1,0 +1,71 @@
+"""One training by the protocol of the settings, alone or with a teacher."""
+
+import sys
+from typing import Any
+
+import keras
+
+from tf_hetero import datasets
+from tools.optimizers import new_optimizer
+from tools.settings import DistillationSettings, Settings
+from tools.stages import logits_loss
+
+
+def train(
+    model: keras.Model,
+    settings: Settings,
+    pictures: datasets.Pictures,
+    seed: int,
+    callbacks: list[Any],
+    teacher: keras.Model | None = None,
+) -> dict[str, list[float]]:
+    """Trains a model and returns the history, test accuracy last."""
+    steps = pictures.steps_per_epoch(settings.batch_size)
+    learner = model
+    if teacher is not None:
+        learner = distiller(teacher, model, settings.distillation)
+    optimizer = new_optimizer(settings, steps)
+    learner.compile(optimizer, logits_loss(), metrics=["accuracy"])
+    history = learner.fit(
+        pictures.training_batches(settings.batch_size, seed),
+        steps_per_epoch=steps,
+        epochs=settings.epochs,
+        shuffle=False,
+        validation_data=pictures.test_batches(512),
+        validation_freq=_tested(settings),
+        callbacks=callbacks,
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    return {
+        key: [round(float(value), 5) for value in values]
+        for key, values in history.history.items()
+    }
+
+
+def _tested(settings: Settings) -> list[int]:
+    """The epochs after which the test set is looked at; the last one is among them."""
+    every = settings.test_every
+    return sorted({*range(every, settings.epochs + 1, every), settings.epochs})
+
+
+def distiller(
+    teacher: keras.Model, student: keras.Model, settings: DistillationSettings
+) -> keras.Model:
+    """A model that trains the student on labels and on the teacher's logits.
+
+    The loss is `weight * T^2 * KL(teacher || student) + (1 - weight) * CE`, the
+    distributions softened by the temperature T. The teacher runs in inference
+    mode; the released code of the papers leaves it in training mode.
+
+    References:
+        - Distilling the Knowledge in a Neural Network, section 2; weights and
+          temperature of the LW-DNA paper's released code.
+    """
+    # A Loss object, never its name: "kl_divergence" as a string would be taken
+    # of the raw logits.
+    soft = keras.distillation.LogitsDistillation(
+        temperature=settings.temperature, loss=keras.losses.KLDivergence()
+    )
+    return keras.distillation.Distiller(
+        teacher, student, soft, student_loss_weight=1 - settings.weight
+    )
