@@ -1,5 +1,6 @@
 """Pictures, their order and augmentation, and files that are not as they should be."""
 
+import dataclasses
 import pathlib
 import zipfile
 
@@ -247,6 +248,8 @@ def tiny_imagenet_folder(root, per_class=1):
 
 def test_tiny_imagenet_from_the_published_layout(tmp_path):
     """From a zip, prepared once; labels count the ids in alphabetical order."""
+    from tf_hetero.datasets.tiny_imagenet import TinyImagenet200
+
     made = tmp_path / "made" / "tiny-imagenet-200"
     tiny_imagenet_folder(made)
     manual = tmp_path / "data" / "downloads" / "manual"
@@ -261,6 +264,22 @@ def test_tiny_imagenet_from_the_published_layout(tmp_path):
     assert sorted(y) == list(range(10))
     np.testing.assert_allclose(x[0, 0, 0, 0], (90 / 255 - 0.4802) / 0.2302, atol=0.02)
     assert sorted(data.train.y) == list(range(200))
+
+    # Read from the files while training, as ImageNet is.
+    builder = TinyImagenet200(data_dir=str(tmp_path / "data"))
+    streamed = records.streamed(builder, "train")
+    crops = (transforms.resized_crop(32),)
+    data = dataclasses.replace(
+        data, train=streamed, test=streamed, input_shape=(32, 32, 3), augment=crops
+    )
+    x, y = collect(data.training_batches(150, 0), 2)
+    assert [len(labels) for labels in y] == [150, 50]
+    assert sorted(np.concatenate(y)) == list(range(200))
+    assert x[0].shape == (150, 32, 32, 3)
+    damaged = next((tmp_path / "data").rglob("*train.tfrecord*"))
+    truncate(damaged)
+    with pytest.raises(ValueError, match=r"must hold 200 whole records. Received: 199"):
+        datasets.load("tiny_imagenet", str(tmp_path / "data"))
 
 
 @pytest.mark.parametrize(
@@ -305,6 +324,14 @@ def test_pictures_from_an_npz_file(tmp_path):
     assert data.classes == 4
     (x,), _ = collect(data.plain_batches(20, 0), 2)
     np.testing.assert_allclose(x.mean((0, 1, 2)), 0, atol=1e-5)
+    for labels, message in (
+        (np.full(8, -1), r"Labels must be from 0 to 3.*from -1 to -1"),
+        (np.zeros(7, int), r"one integer label a picture. Received: 8 pictures, 7 labels"),
+        (np.zeros(8), r"of type float64"),
+    ):
+        np.savez(tmp_path / "wrong.npz", **{**arrays, "y_test": labels})
+        with pytest.raises(ValueError, match=message):
+            datasets.load("npz", str(tmp_path / "wrong.npz"))
     del arrays["y_test"]
     np.savez(tmp_path / "half.npz", **arrays)
     with pytest.raises(ValueError, match=r"without \['y_test'\]"):

@@ -4,14 +4,15 @@ import datetime
 import os
 import pathlib
 import platform
+import re
 import sys
 
 import keras
 
 
 def circumstances(module: str) -> dict[str, str]:
-    """Command, machine and date of a run, for the record; no path of the data."""
-    arguments = [a for a in sys.argv[1:] if "data_dir" not in a]
+    """Command, machine and date of a run, for the record; absolute paths left out."""
+    arguments = [re.sub("=[/~].*", "=PATH", a) for a in sys.argv[1:] if "data_dir" not in a]
     return {
         "command": " ".join([f"python -m {module}", *arguments]),
         "machine": machine(),

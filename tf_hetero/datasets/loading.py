@@ -63,12 +63,29 @@ def load(
     if data_dir and not pathlib.Path(data_dir).exists():
         raise ValueError(f"`data_dir` must exist. Received: data_dir={data_dir!r}")
     pictures = _LOADERS[name](data_dir, image_size)
+    _check_labels(pictures)
     return dataclasses.replace(
         pictures,
         train=_front(pictures.train, train_examples, "train_examples"),
         test=_front(pictures.test, test_examples, "test_examples"),
         flip=pictures.flip if flip is None else flip,
     )
+
+
+def _check_labels(pictures: Pictures) -> None:
+    for part in (pictures.train, pictures.test):
+        if not isinstance(part, Examples):
+            continue
+        if len(part.x) != len(part.y) or not np.issubdtype(part.y.dtype, np.integer):
+            raise ValueError(
+                "There must be one integer label a picture. Received: "
+                f"{len(part.x)} pictures, {len(part.y)} labels of type {part.y.dtype}."
+            )
+        if part.y.min() < 0 or part.y.max() >= pictures.classes:
+            raise ValueError(
+                f"Labels must be from 0 to {pictures.classes - 1}, one below the number of "
+                f"classes. Received: labels from {part.y.min()} to {part.y.max()}."
+            )
 
 
 def _front(part, number: int | None, argument: str):

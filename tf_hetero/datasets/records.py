@@ -57,8 +57,8 @@ def imagenet(data_dir: str, image_size: int) -> Pictures:
     builder = tfds.builder("imagenet2012", data_dir=data_dir or None)
     _prepare(builder)
     return Pictures(
-        _streamed(builder, "train"),
-        _streamed(builder, "validation"),
+        streamed(builder, "train"),
+        streamed(builder, "validation"),
         classes=builder.info.features["label"].num_classes,
         input_shape=(image_size, image_size, 3),
         mean=IMAGENET_MEAN,
@@ -101,7 +101,8 @@ def _in_memory(builder: Any, split: str) -> Examples:
     return Examples(*tfds.as_numpy(dataset))
 
 
-def _streamed(builder: Any, split: str) -> Records:
+def streamed(builder: Any, split: str) -> Records:
+    """A split read from its files; its pictures are JPEG of any size."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
 

@@ -1,0 +1,32 @@
+r"""The regime in which the LW-DNA paper expects its effect: few pictures, many epochs.
+
+No paper has this study: ResNet-20 on CIFAR-10, 2,000 pictures, 60 epochs, 3 seeds, at 95 %
+of the baseline's MACs; floors from 0.1 to 0.4, with and without distillation from the
+baseline of twice the width.
+
+    python -m tools.train --config=configs/cifar10_resnet20_overfit.py --workdir=runs/few
+"""
+
+from tools.settings import default_config
+
+
+def get_config():
+    config = default_config()
+    config.network = "ResNet20"
+    config.dataset = "cifar10"
+    config.train_examples = 2_000
+    config.epochs = 60
+    config.test_every = 20
+    config.search.macs = 0.95
+    config.search.exclude = ("stage3_block1_conv2",)
+    config.distillation.teacher = "widened"
+    arms = {"baseline": {"method": "none"}, "uniform": {"method": "uniform"}}
+    for criterion in ("gradient", "normalized"):
+        for floor in (0.1, 0.2, 0.4):
+            name = f"{criterion}_floor{floor:g}".replace(".", "")
+            arms[name] = {"criterion": criterion, "min_conv_fraction": floor}
+    config.arms = {
+        **{name: {**changes, "distilled": False} for name, changes in arms.items()},
+        **{f"{name}_distilled": changes for name, changes in arms.items()},
+    }
+    return config

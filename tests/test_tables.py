@@ -1,0 +1,160 @@
+"""The papers' rows: every config says what was printed, and the tables command."""
+
+import importlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from test_models import PRINTED as MEASURED
+
+import tf_hetero as th
+from tf_hetero import models
+from tools import settings, stages, tables
+from tools.provenance import write_text
+
+ROOT = pathlib.Path(__file__).parent.parent
+# Keys of networks.json by config.
+KEYS = {
+    "imagenet_resnet50": "resnet50_imagenet",
+    "imagenet_regnet_x4gf": "regnet_x4gf_imagenet",
+    "imagenet_mobilenetv3_small": "mobilenetv3_small_imagenet",
+    "tiny_mobilenetv1": "mobilenetv1_tiny",
+    "tiny_mobilenetv2": "mobilenetv2_tiny",
+    "tiny_mobilenetv3_large": "mobilenetv3_large_tiny",
+    "tiny_mobilenetv3_small": "mobilenetv3_small_tiny",
+    "tiny_mnasnet": "mnasnet_tiny",
+    "cifar100_regnet_y200mf": "regnet_y200mf_cifar100",
+    "cifar100_regnet_y400mf": "regnet_y400mf_cifar100",
+    "cifar100_regnet_x200mf": "regnet_x200mf_cifar100",
+    "cifar100_regnet_x400mf": "regnet_x400mf_cifar100",
+    "cifar100_efficientnet": "efficientnet_cifar100",
+    "cifar100_densenet40": "densenet40_cifar100",
+    "cifar10_densenet40": "densenet40_cifar10",
+    "cifar10_resnet56": "resnet56_cifar10",
+    "tiny_mobilenetv1_rho01_tau040": "mobilenetv1_tiny",
+    "tiny_mobilenetv1_rho01_tau045": "mobilenetv1_tiny",
+    "tiny_mobilenetv1_rho02_tau040": "mobilenetv1_tiny",
+}
+
+
+def row(name):
+    module = importlib.import_module(f"configs.{name}_lwdna")
+    return settings.resolve(module.get_config()), " ".join(module.__doc__.split())
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_rows_are_the_papers(name):
+    """Network and data of each config, and the figures that its docstring quotes."""
+    experiment, text = row(name)
+    printed, key = tables.PRINTED[name], KEYS[name]
+    assert (printed.flops, printed.params) == MEASURED[key]
+    builder, arguments = models.KEYS[key]
+    assert experiment.network == builder.__name__
+    shape, classes = tables.SHAPES[experiment.dataset]
+    assert arguments == {"input_shape": shape, "classes": classes}
+    assert printed.lwdna_flops in text and printed.lwdna_params in text
+    assert f"--config=configs/{name}_lwdna.py" in text
+
+
+def test_protocols_are_the_papers():
+    """LW-DNA B.1 and its KD on CIFAR and Tiny-ImageNet, not on ImageNet."""
+    cifar, _ = row("cifar10_resnet56")
+    assert (cifar.epochs, cifar.batch_size, cifar.learning_rate) == (300, 64, 0.1)
+    assert (cifar.decay, cifar.decay_at, cifar.weight_decay) == ("step", (0.5, 0.75), 1e-4)
+    assert [arm.distilled for arm in cifar.arms] == [False, True, True]
+    tiny, _ = row("tiny_mobilenetv1")
+    assert tiny.epochs == 220
+    assert [round(at * 220, 6) for at in tiny.decay_at] == [200, 205, 210, 215]
+    imagenet, _ = row("imagenet_resnet50")
+    assert (imagenet.epochs, imagenet.batch_size, imagenet.decay) == (150, 256, "cosine")
+    assert (imagenet.learning_rate, imagenet.weight_decay) == (0.05, 4e-5)
+    assert not any(arm.distilled for arm in imagenet.arms)
+    densenet, _ = row("cifar10_densenet40")
+    assert densenet.nesterov and not cifar.nesterov
+
+
+def test_excluded_groups_exist():
+    """RegNetX-400MF and ResNet-56 name groups that stay whole."""
+    for name in ("cifar100_regnet_x400mf", "cifar10_resnet56"):
+        experiment, _ = row(name)
+        graph = th.trace(models.build(KEYS[name]), grouped="blocks")
+        kept = graph.matching(experiment.arm("lwdna").search.exclude, "exclude")
+        assert len(kept) == 1
+
+
+def command(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "tools.tables", f"--results={folder}", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_row_is_searched_once(tmp_path):
+    arguments = ("--rows=tiny_mobilenetv3_small", "--batch_size=4")
+    done = command(tmp_path, *arguments, f"--output={tmp_path}/table.md")
+    assert done.returncode == 0, done.stderr
+    assert "| tiny_mobilenetv3_small | 0.0207 | 0.0207 | 2.083 | 2.083 |" in done.stdout
+    path = tmp_path / "tiny_mobilenetv3_small-gradient-seed0.json"
+    result = json.loads(path.read_text())
+    wide = th.count(models.MobileNetV3Small(width_multiplier=2)).macs
+    assert 0.985 * 0.25 * wide < result["lwdna"]["macs"] <= 0.25 * wide
+    assert {"machine", "date", "pictures"} <= set(result)
+    assert "--batch_size=4" in result["command"] and str(tmp_path) not in result["command"]
+    stamp = path.stat().st_mtime_ns
+    again = command(tmp_path, *arguments)
+    assert again.returncode == 0 and path.stat().st_mtime_ns == stamp
+    assert (tmp_path / "table.md").read_text() in again.stdout
+
+
+def test_several_seeds_show_their_spread():
+    runs = [
+        {
+            "baseline": {"papers_flops": 47_800_000, "params": 3_412_000},
+            "lwdna": {"papers_flops": 46_000_000, "params": params},
+        }
+        for params in (1_200_000, 1_400_000)
+    ]
+    text = tables.table(
+        {
+            ("tiny_mobilenetv1", "gradient"): runs,
+            ("tiny_mobilenetv1", "magnitude"): runs[:1],
+        }
+    )
+    assert "| 0.0460 | 1.300 ± 0.141 | 1.200 | 1.265 |" in text
+
+
+def test_unknown_rows_and_missing_data_are_refused(tmp_path):
+    for arguments, message in (
+        (("--rows=vgg",), "error: `rows` must be among"),
+        (
+            ("--rows=cifar10_resnet56", f"--data_dir={tmp_path}/none"),
+            "error: `data_dir` must exist",
+        ),
+    ):
+        done = command(tmp_path, *arguments)
+        assert done.returncode == 1 and message in done.stderr
+
+
+def test_uniform_and_searched_networks_share_the_budget():
+    """What `new_network` takes as 100 %: the baseline, or with `ratio` the wide network."""
+    experiment, _ = row("tiny_mobilenetv1")
+    pictures = tables.noise(experiment, 2, 0)
+    wide = th.count(stages.build_network(experiment, pictures, 2.0)).macs
+    base = th.count(stages.build_network(experiment, pictures)).macs
+    for search, limit in (
+        (settings.SearchSettings(method="uniform", ratio=0.2), 0.2 * wide),
+        (settings.SearchSettings(method="uniform", macs=0.5), 0.5 * base),
+    ):
+        found = th.count(stages.new_network(experiment, search, pictures, 0)).macs
+        assert 0.9 * limit < found <= limit
+
+
+def test_results_are_written_beside_and_renamed(tmp_path):
+    path = tmp_path / "new" / "text.md"
+    write_text(path, "a")
+    write_text(path, "b")
+    assert path.read_text() == "b" and len(list(path.parent.iterdir())) == 1
