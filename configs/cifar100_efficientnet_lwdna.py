@@ -9,7 +9,9 @@ MobileNetV1.
     python -m tools.train --config=configs/cifar100_efficientnet_lwdna.py \
         --workdir=runs/cifar100_efficientnet
 
-SEEN
+Searched on noise, not trained (tools.tables, 3 seeds, 2 cores of an AMD EPYC, 2026-11-21):
+FLOPs 0.3891 G, parameters 2.099 ± 0.030 M by gradient, 3.904 ± 0.059 M by magnitude.
+By gradient 1 % less than printed.
 """
 
 from tools.protocols import cifar

@@ -9,7 +9,9 @@ MobileNetV1.
     python -m tools.train --config=configs/cifar100_regnet_x200mf_lwdna.py \
         --workdir=runs/cifar100_regnet_x200mf
 
-SEEN
+Searched on noise, not trained (tools.tables, 3 seeds, 2 cores of an AMD EPYC, 2026-11-21):
+FLOPs 0.2112 G, parameters 1.235 ± 0.015 M by gradient, 2.198 ± 0.128 M by magnitude.
+By gradient 0 % less than printed.
 """
 
 from tools.protocols import cifar

@@ -3,19 +3,21 @@ r"""LW-DNA, Table 4: ResNet-56 on CIFAR-10.
 Printed: error 5.74 (5.73 distilled) -> 5.49 %, FLOPs 0.1274 -> 0.1262 G (99.06 %),
 parameters 0.856 -> 0.536 M (62.62 %).
 
-Stage 3 is widened and kept whole, as in the released code, whose default floor of four
-channels is taken.
+Stage 3 is widened and kept whole, as in the released code. The paper does not print rho of
+this row; 0.2 is that of its MobileNetV1. With the released code's default, a floor of four
+channels, 0.256 ± 0.004 M parameters are left by gradient, so that the printed number lies
+between the two floors.
 
     python -m tools.train --config=configs/cifar10_resnet56_lwdna.py \
         --workdir=runs/cifar10_resnet56
 
-SEEN
+Searched on noise, not trained (tools.tables, 3 seeds, 2 cores of an AMD EPYC, 2026-11-21):
+FLOPs 0.1274 G, parameters 0.643 ± 0.010 M by gradient, 1.243 ± 0.034 M by magnitude.
+By gradient 20 % more than printed.
 """
 
 from tools.protocols import cifar
 
-_KEPT = ("stage3_block1_conv2",)
-
 
 def get_config():
-    return cifar("ResNet56", "cifar10", 0.25, min_channels=4, exclude=_KEPT)
+    return cifar("ResNet56", "cifar10", ratio=0.25, exclude=("stage3_block1_conv2",))

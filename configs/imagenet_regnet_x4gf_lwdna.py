@@ -9,7 +9,9 @@ their number stays.
     python -m tools.train --config=configs/imagenet_regnet_x4gf_lwdna.py \
         --workdir=runs/imagenet_regnet_x4gf
 
-SEEN
+Searched on noise, not trained (tools.tables, 3 seeds, 2 cores of an AMD EPYC, 2026-11-21):
+FLOPs 3.8513 G, parameters 15.138 ± 0.046 M by gradient, 22.407 ± 0.350 M by magnitude.
+By gradient 1 % less than printed.
 """
 
 from tools.protocols import imagenet

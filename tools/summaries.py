@@ -130,7 +130,7 @@ def _colors(results) -> dict[str, str]:
 def _curves(results):
     """Error over epochs, training and test, every seed (LW-DNA's Fig. 4)."""
     figure, axes = new_figure(8, 4)
-    colors = _colors(results)
+    colors, settled = _colors(results), [0.0]
     for result in results:
         arm, history = result["arm"], result["history"]
         every = result["settings"].get("test_every", 1)
@@ -141,6 +141,7 @@ def _curves(results):
             ("val_accuracy", tested, "-"),
         ):
             errors = [100 * (1 - value) for value in history[key]]
+            settled += [e for at, e in zip(epochs, errors, strict=True) if at > 3]
             label = f"{shown_name(arm)}, {'test' if key != 'accuracy' else 'training'}"
             axes.plot(epochs, errors, style, color=colors[arm], lw=1.2, label=label)
     handles, labels = axes.get_legend_handles_labels()
@@ -150,8 +151,7 @@ def _curves(results):
     axes.set(
         xlabel="epoch", ylabel="error (%)", title="Error while training, one line a seed"
     )
-    settled = [1 - v for r in results for v in r["history"]["accuracy"][2:]]
-    axes.set_ylim(0, 110 * max(settled, default=1.0))
+    axes.set_ylim(0, 1.05 * max(settled) or 100)
     return figure
 
 
