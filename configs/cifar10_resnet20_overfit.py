@@ -1,8 +1,9 @@
 r"""The regime in which the LW-DNA paper expects its effect: few pictures, many epochs.
 
 No paper has this study: ResNet-20 on CIFAR-10, 2,000 pictures, 60 epochs, 3 seeds, at 95 %
-of the baseline's MACs; floors from 0.1 to 0.4, with and without distillation from the
-baseline of twice the width.
+of the baseline's MACs; floors from 0.1 to 0.4, the generated kernels kept or (`fresh`) new
+ones drawn in the same widths, with and without distillation from the baseline of twice the
+width.
 
     python -m tools.train --config=configs/cifar10_resnet20_overfit.py --workdir=runs/few
 """
@@ -25,6 +26,8 @@ def get_config():
         for floor in (0.1, 0.2, 0.4):
             name = f"{criterion}_floor{floor:g}".replace(".", "")
             arms[name] = {"criterion": criterion, "min_conv_fraction": floor}
+        fresh = {"criterion": criterion, "min_conv_fraction": 0.1, "weights": "fresh"}
+        arms[f"{criterion}_floor01_fresh"] = fresh
     config.arms = {
         **{name: {**changes, "distilled": False} for name, changes in arms.items()},
         **{f"{name}_distilled": changes for name, changes in arms.items()},

@@ -25,6 +25,7 @@ def get_config():
         "gradient": {"criterion": "gradient"},
         "gradient_per_mac": {"criterion": "gradient", "per_mac": True},
         "normalized": {"criterion": "normalized"},
+        "normalized_fresh": {"criterion": "normalized", "weights": "fresh"},
         "magnitude": {"criterion": "magnitude"},
         "taylor": {"criterion": "taylor"},
     }

@@ -71,11 +71,12 @@ class Stages:
     def _kept(
         self, name: str, depends: dict[str, Any], make: Callable[[], keras.Model]
     ) -> tuple[keras.Model, float]:
+        depends = {**depends, "tf_hetero": tf_hetero.__version__}
         text = json.dumps(depends, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         path = self.folder / f"{name}-{digest}.keras"
         record = path.with_suffix(".json")
-        if not record.exists():
+        if not (record.exists() and path.exists()):
             start = time.perf_counter()
             model = make()
             seconds = round(time.perf_counter() - start, 2)
