@@ -1,5 +1,6 @@
 """`tools/train` as a user runs it: results, pictures, second runs, mistakes."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -12,8 +13,9 @@ import keras
 import numpy as np
 import pytest
 
+from configs import digits_lwdna
 from tf_hetero import datasets
-from tools import settings, summaries
+from tools import runs, settings, summaries
 
 pytest.importorskip("sklearn")
 ROOT = pathlib.Path(__file__).parent.parent
@@ -84,6 +86,26 @@ def test_second_run_trains_nothing(finished):
     assert result.returncode == 0
     assert "All 2 runs are in" in result.stdout
     assert before == {p: p.stat().st_mtime_ns for p in (workdir / "models").iterdir()}
+
+
+def test_settings_that_came_later_have_their_defaults(finished, tmp_path):
+    """An older result without a key is that of the default, and of no other value."""
+    workdir, _ = finished
+    result = json.loads((workdir / "results" / "lwdna-seed0.json").read_text())
+    del result["settings"]["warmup_epochs"], result["settings"]["search"]["per_mac"]
+    (tmp_path / "lwdna-seed0.json").write_text(json.dumps(result))
+    config = settings.resolve(digits_lwdna.get_config())
+    config = dataclasses.replace(config, epochs=1)
+    run = runs.Run(config.arm("lwdna"), 0, tmp_path, tmp_path)
+    assert runs.stored_result(run, config) == result
+    search = dataclasses.replace(run.arm.search, per_mac=True)
+    per_mac = dataclasses.replace(run, arm=dataclasses.replace(run.arm, search=search))
+    for changed, of in (
+        (run, dataclasses.replace(config, warmup_epochs=1)),
+        (per_mac, config),
+    ):
+        with pytest.raises(ValueError, match="made with another value of"):
+            runs.stored_result(changed, of)
 
 
 def test_mistakes_are_answered_in_one_line(finished):

@@ -13,7 +13,7 @@ import keras
 import tf_hetero
 from tf_hetero.reporting import layer_widths
 from tools.provenance import circumstances, write_text
-from tools.settings import Arm, Settings
+from tools.settings import Arm, SearchSettings, Settings
 from tools.stages import Stages, save_keras
 from tools.training import train
 
@@ -47,7 +47,12 @@ def stored_result(run: Run, settings: Settings) -> dict[str, Any] | None:
     result = json.loads(run.result_file.read_text())
     wanted = fingerprint(settings, run.arm)
     # A setting that came later has its default in earlier results.
-    stored = {**fingerprint(Settings(), run.arm), **result["settings"]}
+    plain = dataclasses.replace(
+        run.arm, search=SearchSettings(method=run.arm.search.method)
+    )
+    defaults = fingerprint(Settings(), plain)
+    stored = {**defaults, **result["settings"]}
+    stored["search"] = {**defaults["search"], **stored["search"]}
     different = sorted(
         key for key in {*stored, *wanted} if stored.get(key) != wanted.get(key)
     )
