@@ -11,7 +11,7 @@ from test_models import PRINTED as MEASURED
 
 import tf_hetero as th
 from tf_hetero import models
-from tools import settings, stages, tables
+from tools import rows, settings, stages
 from tools.provenance import write_text
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -48,11 +48,11 @@ def row(name):
 def test_rows_are_the_papers(name):
     """Network and data of each config, and the figures that its docstring quotes."""
     experiment, text = row(name)
-    printed, key = tables.PRINTED[name], KEYS[name]
+    printed, key = rows.PRINTED[name], KEYS[name]
     assert (printed.flops, printed.params) == MEASURED[key]
     builder, arguments = models.KEYS[key]
     assert experiment.network == builder.__name__
-    shape, classes = tables.SHAPES[experiment.dataset]
+    shape, classes = rows.SHAPES[experiment.dataset]
     assert arguments == {"input_shape": shape, "classes": classes}
     assert printed.lwdna_flops in text and printed.lwdna_params in text
     assert f"--config=configs/{name}_lwdna.py" in text
@@ -118,7 +118,7 @@ def test_several_seeds_show_their_spread():
         }
         for params in (1_200_000, 1_400_000)
     ]
-    text = tables.table(
+    text = rows.table(
         {
             ("tiny_mobilenetv1", "gradient"): runs,
             ("tiny_mobilenetv1", "magnitude"): runs[:1],
@@ -142,7 +142,7 @@ def test_unknown_rows_and_missing_data_are_refused(tmp_path):
 def test_uniform_and_searched_networks_share_the_budget():
     """What `new_network` takes as 100 %: the baseline, or with `ratio` the wide network."""
     experiment, _ = row("tiny_mobilenetv1")
-    pictures = tables.noise(experiment, 2, 0)
+    pictures = rows.noise(experiment, 2, 0)
     wide = th.count(stages.build_network(experiment, pictures, 2.0)).macs
     base = th.count(stages.build_network(experiment, pictures)).macs
     for search, limit in (

@@ -13,7 +13,6 @@ import dataclasses
 import importlib
 import json
 import pathlib
-import statistics
 import sys
 import time
 from typing import Any
@@ -28,51 +27,12 @@ _DATA_DIR = flags.DEFINE_string("data_dir", "", "Real pictures; noise if empty."
 _BATCH = flags.DEFINE_integer("batch_size", 32, "Pictures of the batch; 4 on ImageNet.")
 
 
-@dataclasses.dataclass(frozen=True)
-class Printed:
-    """FLOPs in G and parameters in M as the paper prints them."""
-
-    flops: str
-    params: str
-    lwdna_flops: str
-    lwdna_params: str
-
-
-CRITERIA = ("gradient", "magnitude")
-_V1 = ("0.0478", "3.412")
-PRINTED = {
-    "imagenet_resnet50": Printed("4.1177", "25.557", "3.7307", "23.741"),
-    "imagenet_regnet_x4gf": Printed("4.0005", "22.118", "3.8199", "15.285"),
-    "imagenet_mobilenetv3_small": Printed("0.0612", "3.108", "0.0605", "3.049"),
-    "tiny_mobilenetv1": Printed(*_V1, "0.0460", "1.265"),
-    "tiny_mobilenetv2": Printed("0.0930", "2.480", "0.0872", "2.230"),
-    "tiny_mobilenetv3_large": Printed("0.0860", "4.121", "0.0797", "3.561"),
-    "tiny_mobilenetv3_small": Printed("0.0207", "2.083", "0.0178", "1.799"),
-    "tiny_mnasnet": Printed("0.0271", "3.359", "0.0250", "1.258"),
-    "cifar100_regnet_y200mf": Printed("0.2259", "2.831", "0.2095", "1.524"),
-    "cifar100_regnet_y400mf": Printed("0.4585", "3.947", "0.4468", "2.466"),
-    "cifar100_regnet_x200mf": Printed("0.2255", "2.353", "0.2075", "1.239"),
-    "cifar100_regnet_x400mf": Printed("0.4698", "4.810", "0.4610", "4.404"),
-    "cifar100_efficientnet": Printed("0.4161", "4.136", "0.3850", "2.121"),
-    "cifar100_densenet40": Printed("0.2901", "1.100", "0.2638", "1.016"),
-    "cifar10_densenet40": Printed("0.2901", "1.059", "0.2632", "0.963"),
-    "cifar10_resnet56": Printed("0.1274", "0.856", "0.1262", "0.536"),
-    "tiny_mobilenetv1_rho01_tau040": Printed(*_V1, "0.046", "0.948"),
-    "tiny_mobilenetv1_rho01_tau045": Printed(*_V1, "0.046", "0.986"),
-    "tiny_mobilenetv1_rho02_tau040": Printed(*_V1, "0.0459", "1.210"),
-}
-SHAPES = {
-    "cifar10": ((32, 32, 3), 10),
-    "cifar100": ((32, 32, 3), 100),
-    "tiny_imagenet": ((64, 64, 3), 200),
-    "imagenet": ((224, 224, 3), 1000),
-}
-
-
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.ERROR)
+    from tools.rows import CRITERIA, PRINTED, table
+
     rows, seeds = _ROWS.value or list(PRINTED), [int(seed) for seed in _SEEDS.value]
     try:
         results = {
@@ -95,6 +55,7 @@ def main(argv: list[str]) -> None:
 def _result(row: str, criterion: str, seed: int) -> dict[str, Any]:
     """What was counted of a row, now or before."""
     from tools.provenance import circumstances, write_text
+    from tools.rows import PRINTED
 
     if row not in PRINTED:
         raise ValueError(f"`rows` must be among {list(PRINTED)}. Received: {row!r}")
@@ -144,61 +105,12 @@ def _counts(model: Any) -> dict[str, Any]:
 def _pictures(experiment: Any, seed: int) -> Any:
     """One batch for the search."""
     from tf_hetero import datasets
+    from tools.rows import noise
 
     size = _BATCH.value if experiment.dataset != "imagenet" else min(4, _BATCH.value)
     if _DATA_DIR.value:
         return datasets.load(experiment.dataset, _DATA_DIR.value, train_examples=size)
     return noise(experiment, size, seed)
-
-
-def noise(experiment: Any, size: int, seed: int) -> Any:
-    """Pictures and labels that mean nothing, in the shapes of the row's data set."""
-    import numpy as np
-
-    from tf_hetero import datasets
-
-    shape, classes = SHAPES[experiment.dataset]
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((size, *shape), "float32")
-    examples = datasets.Examples(x, rng.integers(classes, size=size))
-    return datasets.Pictures(examples, examples, classes, shape, (0.0,) * 3, (1.0,) * 3)
-
-
-def table(results: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
-    """The rows in Markdown, ours beside the printed figures."""
-    head = ["row", "baseline: FLOPs G", "printed", "params M", "printed"]
-    head += [
-        "LW-DNA: FLOPs G",
-        "printed",
-        "params M, by gradient",
-        "by magnitude",
-        "printed",
-    ]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for row in dict.fromkeys(row for row, _ in results):
-        printed, runs = PRINTED[row], results[row, "gradient"]
-        baseline = runs[0]["baseline"]
-        flops = statistics.mean(run["lwdna"]["papers_flops"] / 1e9 for run in runs)
-        cells = [
-            row,
-            f"{baseline['papers_flops'] / 1e9:.4f}",
-            printed.flops,
-            f"{baseline['params'] / 1e6:.3f}",
-            printed.params,
-            f"{flops:.4f}",
-            printed.lwdna_flops,
-            *(_millions(results[row, criterion]) for criterion in CRITERIA),
-            printed.lwdna_params,
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _millions(runs: list[dict[str, Any]]) -> str:
-    """The parameters that are left, mean and spread."""
-    params = [run["lwdna"]["params"] / 1e6 for run in runs]
-    spread = f" ± {statistics.stdev(params):.3f}" if len(runs) > 1 else ""
-    return f"{statistics.mean(params):.3f}{spread}"
 
 
 if __name__ == "__main__":
