@@ -4,6 +4,9 @@ No paper has this study: ResNet-20 on CIFAR-10, 20,000 pictures, 15 epochs, 3 se
 searched network and the uniform one at 95 % of the baseline's MACs.
 
     python -m tools.train --config=configs/cifar10_resnet20_study.py --workdir=runs/study
+
+Seen so far: by gradient, seed 0, 68.60 % with 137 k parameters (AMD EPYC, 2026-11-21).
+The rest is not run yet.
 """
 
 from tools.settings import default_config
