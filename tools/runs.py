@@ -11,10 +11,9 @@ from typing import Any
 import keras
 
 import tf_hetero
-from tf_hetero.reporting import layer_widths
 from tools.provenance import circumstances, write_text
 from tools.settings import Arm, SearchSettings, Settings
-from tools.stages import Stages, save_keras
+from tools.stages import Stages, cost, save_keras
 from tools.training import train
 
 
@@ -94,7 +93,7 @@ def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
         "seed": run.seed,
         "accuracy": history["val_accuracy"][-1],
         "history": history,
-        **_counts(model),
+        **cost(model),
         "search_seconds": None if run.arm.search.method == "none" else search_seconds,
         "train_seconds": round(train_seconds, 1),
         "settings": fingerprint(settings, run.arm),
@@ -113,26 +112,16 @@ def prepared_teacher(stages: Stages, arm: Arm) -> keras.Model | None:
 
 def save(model: keras.Model, run: Run) -> None:
     """Saves a plain copy as `.keras` and, where TensorFlow is, as SavedModel."""
-    folder = run.workdir / "models"
-    save_keras(model, folder / f"{run.name}.keras")
+    folder, plain = run.workdir / "models", tf_hetero.strip(model, {})
+    save_keras(plain, folder / f"{run.name}.keras")
     if keras.backend.backend() != "tensorflow":
         return
     unfinished, finished = folder / f"unfinished-{run.name}", folder / run.name
     shutil.rmtree(unfinished, ignore_errors=True)
-    tf_hetero.strip(model, {}).export(unfinished, verbose=False)
+    plain.export(unfinished, verbose=False)
     earlier = folder / f"unfinished-earlier-{run.name}"
     shutil.rmtree(earlier, ignore_errors=True)
     if finished.exists():
         os.replace(finished, earlier)
     os.replace(unfinished, finished)
     shutil.rmtree(earlier, ignore_errors=True)
-
-
-def _counts(model: keras.Model) -> dict[str, Any]:
-    counts = tf_hetero.count(model)
-    return {
-        "macs": counts.macs,
-        "papers_flops": counts.papers_flops,
-        "params": counts.params,
-        "widths": layer_widths(tf_hetero.trace(model)),
-    }

@@ -144,6 +144,11 @@ class Settings:
         return found[name]
 
 
+def tested_epochs(epochs: int, every: int) -> list[int]:
+    """The epochs after which the test set is looked at; the last one is among them."""
+    return sorted({*range(every, epochs + 1, every), epochs})
+
+
 def default_config() -> ml_collections.ConfigDict:
     """All settings at their defaults, for a config file to change.
 

@@ -19,6 +19,7 @@ import keras
 
 import tf_hetero
 from tf_hetero import datasets, models
+from tf_hetero.reporting import layer_widths
 from tools.provenance import write_text
 from tools.settings import Arm, SearchSettings, Settings
 
@@ -80,7 +81,7 @@ class Stages:
             start = time.perf_counter()
             model = make()
             seconds = round(time.perf_counter() - start, 2)
-            save_keras(model, path)
+            save_keras(tf_hetero.strip(model, {}), path)
             write_text(record, json.dumps({"seconds": seconds, "settings": depends}))
         # Loaded in any case: a second call trains the very same model.
         return self._loaded(path), json.loads(record.read_text())["seconds"]
@@ -155,14 +156,25 @@ def check_fits(model: keras.Model, pictures: datasets.Pictures, name: str) -> No
         )
 
 
+def cost(model: keras.Model) -> dict[str, Any]:
+    """What a network costs, and the width of each layer, for the record."""
+    counts = tf_hetero.count(model)
+    return {
+        "macs": counts.macs,
+        "papers_flops": counts.papers_flops,
+        "params": counts.params,
+        "widths": layer_widths(tf_hetero.trace(model)),
+    }
+
+
 def logits_loss() -> keras.losses.Loss:
     """Cross-entropy on logits, the loss of every run."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 def save_keras(model: keras.Model, path: pathlib.Path) -> None:
-    """Saves a plain copy as `.keras`, beside first, then renamed."""
+    """Saves a model as `.keras`, beside first, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"unfinished-{path.name}")
-    tf_hetero.strip(model, {}).save(unfinished)
+    model.save(unfinished)
     os.replace(unfinished, path)

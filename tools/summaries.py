@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tools.provenance import write_text
+from tools.settings import tested_epochs
 
 _BASELINE_COLOR = "#555555"
 _COLORS = ("#d1495b", "#30638e", "#edae49", "#00798c", "#8e5572", "#7a9e3b", "#c46a2d")
@@ -135,10 +136,9 @@ def _curves(results):
         arm, history = result["arm"], result["history"]
         every = result["settings"].get("test_every", 1)
         last = len(history["accuracy"])
-        tested = sorted({*range(every, last + 1, every), last})
         for key, epochs, style in (
             ("accuracy", range(1, last + 1), ":"),
-            ("val_accuracy", tested, "-"),
+            ("val_accuracy", tested_epochs(last, every), "-"),
         ):
             errors = [100 * (1 - value) for value in history[key]]
             settled += [e for at, e in zip(epochs, errors, strict=True) if at > 3]

@@ -84,21 +84,8 @@ def search(row: str, criterion: str, seed: int) -> dict[str, Any]:
         "pictures": "real" if _DATA_DIR.value else "noise",
         "batch_size": len(pictures.train),
         "seconds": seconds,
-        "baseline": _counts(baseline),
-        "lwdna": _counts(found),
-    }
-
-
-def _counts(model: Any) -> dict[str, Any]:
-    import tf_hetero
-
-    counts = tf_hetero.count(model)
-    widths = tf_hetero.reporting.layer_widths(tf_hetero.trace(model))
-    return {
-        "papers_flops": counts.papers_flops,
-        "macs": counts.macs,
-        "params": counts.params,
-        "widths": widths,
+        "baseline": stages.cost(baseline),
+        "lwdna": stages.cost(found),
     }
 
 

@@ -7,7 +7,7 @@ import keras
 
 from tf_hetero import datasets
 from tools.optimizers import new_optimizer
-from tools.settings import DistillationSettings, Settings
+from tools.settings import DistillationSettings, Settings, tested_epochs
 from tools.stages import logits_loss
 
 
@@ -32,7 +32,7 @@ def train(
         epochs=settings.epochs,
         shuffle=False,
         validation_data=pictures.test_batches(512),
-        validation_freq=_tested(settings),
+        validation_freq=tested_epochs(settings.epochs, settings.test_every),
         callbacks=callbacks,
         verbose=1 if sys.stdout.isatty() else 2,
     )
@@ -40,12 +40,6 @@ def train(
         key: [round(float(value), 5) for value in values]
         for key, values in history.history.items()
     }
-
-
-def _tested(settings: Settings) -> list[int]:
-    """The epochs after which the test set is looked at; the last one is among them."""
-    every = settings.test_every
-    return sorted({*range(every, settings.epochs + 1, every), settings.epochs})
 
 
 def distiller(

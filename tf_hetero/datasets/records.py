@@ -22,6 +22,7 @@ def cifar(name: str, data_dir: str) -> Pictures:
     import tensorflow_datasets as tfds
 
     builder = tfds.builder(name, data_dir=data_dir or None)
+    _prepare(builder)
     return Pictures(
         _in_memory(builder, "train"),
         _in_memory(builder, "test"),
@@ -39,6 +40,7 @@ def tiny_imagenet(data_dir: str) -> Pictures:
     from tf_hetero.datasets.tiny_imagenet import TinyImagenet200
 
     builder = TinyImagenet200(data_dir=data_dir or None)
+    _prepare(builder)
     return Pictures(
         _in_memory(builder, "train"),
         _in_memory(builder, "validation"),
@@ -94,7 +96,6 @@ def _prepare(builder: Any) -> None:
 def _in_memory(builder: Any, split: str) -> Examples:
     import tensorflow_datasets as tfds
 
-    _prepare(builder)
     dataset = builder.as_dataset(
         split, batch_size=-1, as_supervised=True, shuffle_files=False
     )

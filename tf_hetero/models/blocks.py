@@ -87,6 +87,11 @@ def _padded(x, kernel: int, stride: int, name: str):
     return x, "valid"
 
 
+def depthwise_bn(x, kernel: int, stride: int, *, name: str, **kwargs):
+    """A depthwise convolution and BatchNormalization; arguments as for `depthwise`."""
+    return batch_norm(depthwise(x, kernel, stride, name=name, **kwargs), name)
+
+
 def batch_norm(x, name: str):
     """BatchNormalization with PyTorch's constants."""
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
@@ -140,6 +145,11 @@ def classifier(
         bias_initializer=bias_initializer or bias_uniform(x.shape[-1]),
         name="classifier",
     )(x)
+
+
+def is_large(input_shape) -> bool:
+    """Whether pictures are taken for ImageNet's, where the first layers stride."""
+    return input_shape[0] is not None and input_shape[0] >= 128
 
 
 def round_to_8(width: float) -> int:

@@ -10,8 +10,6 @@ from tf_hetero.models import blocks
 
 layers = keras.layers
 
-# From this size on pictures are taken for ImageNet's.
-_LARGE = 128
 # Width, stride.
 _V1 = (
     *((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)),
@@ -61,8 +59,7 @@ def MobileNetV1(
     inputs = keras.Input(input_shape, name="image")
     x = _stem(inputs, int(32 * width_multiplier), blocks.RELU6)
     for number, (width, stride) in enumerate(_V1, start=1):
-        x = blocks.depthwise(x, 3, stride, name=f"block{number}_depthwise")
-        x = blocks.batch_norm(x, f"block{number}_depthwise")
+        x = blocks.depthwise_bn(x, 3, stride, name=f"block{number}_depthwise")
         x = blocks.activation(x, blocks.RELU6, f"block{number}_depthwise_relu")
         x = blocks.convolution_bn(
             x, int(width * width_multiplier), 1, name=f"block{number}_pointwise"
@@ -155,7 +152,7 @@ def EfficientNetB0(
         - EfficientNet: Rethinking Model Scaling for Convolutional Neural
           Networks, Table 1.
     """
-    large = input_shape[0] is not None and input_shape[0] >= _LARGE
+    large = blocks.is_large(input_shape)
     inputs = keras.Input(input_shape, name="image")
     width = int(32 * width_multiplier)
     x = blocks.convolution_bn(inputs, width, 3, 2 if large else 1, name="stem")
@@ -197,8 +194,7 @@ def inverted_residual(
     if expanded != x.shape[-1]:
         y = blocks.convolution_bn(y, expanded, 1, name=f"{name}_expand")
         y = blocks.activation(y, kind, f"{name}_expand_{kind}")
-    y = blocks.depthwise(y, kernel, stride, name=f"{name}_depthwise")
-    y = blocks.batch_norm(y, f"{name}_depthwise")
+    y = blocks.depthwise_bn(y, kernel, stride, name=f"{name}_depthwise")
     y = blocks.activation(y, kind, f"{name}_depthwise_{kind}")
     if excite:
         hidden = x.shape[-1] // 4

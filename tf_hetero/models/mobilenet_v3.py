@@ -93,7 +93,7 @@ def _mobilenet(
         return blocks.round_to_8(width * width_multiplier)
 
     inputs = keras.Input(input_shape, name="image")
-    stride = 2 if input_shape[0] is not None and input_shape[0] >= 128 else 1
+    stride = 2 if blocks.is_large(input_shape) else 1
     x = _convolution(inputs, scaled(16), 3, stride, "stem")
     x = blocks.activation(x, _H, "stem_hard_swish")
     for number, (kernel, expanded, width, excite, kind, stride) in enumerate(stack, 1):
@@ -115,8 +115,7 @@ def _block(x, kernel, expanded, width, excite, kind, stride, name):
         y = blocks.activation(y, kind, f"{name}_expand_act")
     # Of a depthwise kernel, what Keras calls fan-in is PyTorch's fan-out.
     normal = blocks.fan_in_normal(2.0)
-    y = blocks.depthwise(y, kernel, stride, initializer=normal, name=f"{name}_depthwise")
-    y = blocks.batch_norm(y, f"{name}_depthwise")
+    y = blocks.depthwise_bn(y, kernel, stride, initializer=normal, name=f"{name}_depthwise")
     y = blocks.activation(y, kind, f"{name}_depthwise_act")
     if excite:
         y = _excited(y, f"{name}_se")

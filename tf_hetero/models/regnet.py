@@ -13,8 +13,6 @@ _X400 = ((1, 2, 7, 12), (32, 64, 160, 384), 16, False)
 _X4000 = ((2, 5, 14, 2), (80, 240, 560, 1360), 40, False)
 _Y200 = (*_X200[:3], True)
 _Y400 = ((1, 3, 6, 6), (48, 104, 208, 440), 8, True)
-# From this size on pictures are taken for ImageNet's, with strides of 2 throughout.
-_LARGE = 128
 
 
 def RegNetX200MF(
@@ -100,7 +98,7 @@ def RegNetY400MF(
 
 def _regnet(regime, input_shape, classes, width_multiplier, activation, name):
     depths, widths, group_width, excite = regime
-    large = input_shape[0] is not None and input_shape[0] >= _LARGE
+    large = blocks.is_large(input_shape)
     inputs = keras.Input(input_shape, name="image")
     x = blocks.convolution_bn(
         inputs, int(32 * width_multiplier), 3, 2 if large else 1, name="stem"

@@ -35,15 +35,11 @@ def SRResNet(
     head = x = _prelu(_convolution(inputs, width, 9, "head"), "head")
     for number in range(1, 17):
         prefix = f"block{number}"
-        y = blocks.batch_norm(
-            _convolution(x, width, 3, f"{prefix}_conv1"), f"{prefix}_conv1"
-        )
+        y = _convolution_bn(x, width, f"{prefix}_conv1")
         y = _prelu(y, prefix)
-        y = blocks.batch_norm(
-            _convolution(y, width, 3, f"{prefix}_conv2"), f"{prefix}_conv2"
-        )
+        y = _convolution_bn(y, width, f"{prefix}_conv2")
         x = layers.Add(name=f"{prefix}_add")([x, y])
-    x = blocks.batch_norm(_convolution(x, width, 3, "body_end"), "body_end")
+    x = _convolution_bn(x, width, "body_end")
     x = layers.Add(name="body_add")([x, head])
     for number in _doublings(scale):
         x = _prelu(_enlarged(x, number), f"upsample{number}")
@@ -87,8 +83,7 @@ def DnCNN(input_shape=(None, None, 1), width_multiplier=1.0, name="dncnn") -> ke
     inputs = keras.Input(input_shape, name="image")
     x = blocks.activation(_convolution(inputs, width, 3, "head"), blocks.RELU, "head_relu")
     for number in range(1, 16):
-        x = _convolution(x, width, 3, f"body{number}")
-        x = blocks.batch_norm(x, f"body{number}")
+        x = _convolution_bn(x, width, f"body{number}")
         x = blocks.activation(x, blocks.RELU, f"body{number}_relu")
     x = _convolution(x, input_shape[-1], 3, "tail")
     return keras.Model(inputs, layers.Add(name="residual")([x, inputs]), name=name)
@@ -146,6 +141,10 @@ def _double_convolution(x, width: int, name: str):
 
 def _convolution(x, width: int, kernel: int, name: str):
     return blocks.convolution(x, width, kernel, use_bias=True, name=name)
+
+
+def _convolution_bn(x, width: int, name: str):
+    return blocks.convolution_bn(x, width, 3, use_bias=True, name=name)
 
 
 def _prelu(x, name: str):
