@@ -14,9 +14,10 @@ import tf_hetero
 
 ROOT = pathlib.Path(__file__).parent.parent
 # From the bottom up: a module imports only what stands before it.
-ORDER = """version patterns channels hypernetwork internals rules opening flattening
-tracing rebuilding counting widening widths selection stripping batching recalibrating
-generating grouped saliency reporting shrinking""".split()
+ORDER = """version patterns channels hypernetwork latents layers internals rules opening
+flattening tracing rebuilding counting widening widths selection stripping batching
+recalibrating generating grouped reparameterizing saliency proximal callbacks reporting
+shrinking""".split()
 
 
 def modules(folder):

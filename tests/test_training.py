@@ -17,7 +17,7 @@ pytest.importorskip("sklearn")
 
 def test_coupled_weight_decay_is_part_of_the_momentum():
     """Two steps by hand: g' = g + l2 v; m = 0.9 m - lr g'; v += m."""
-    optimizer = CoupledSGD(0.1, momentum=0.9, l2=0.5)
+    optimizer = CoupledSGD(0.1, momentum=0.9, coupled_weight_decay=0.5)
     variable = keras.Variable([2.0])
     optimizer.build([variable])
     value, momentum = 2.0, 0.0
@@ -26,7 +26,7 @@ def test_coupled_weight_decay_is_part_of_the_momentum():
         momentum = 0.9 * momentum - 0.1 * (gradient + 0.5 * value)
         value += momentum
         np.testing.assert_allclose(variable.numpy(), [value], rtol=1e-6)
-    assert CoupledSGD.from_config(optimizer.get_config()).l2 == 0.5
+    assert CoupledSGD.from_config(optimizer.get_config()).coupled_weight_decay == 0.5
 
 
 def rates(**changes):

@@ -1,9 +1,12 @@
 """Channel widths for Keras CNNs: LW-DNA, and plain Keras models at the end."""
 
+from tf_hetero.callbacks import StopAtBudget
 from tf_hetero.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
 from tf_hetero.counting import Counts, count
 from tf_hetero.opening import to_functional
+from tf_hetero.proximal import ProximalAdam, ProximalSGD, latent_floors
 from tf_hetero.recalibrating import recalibrate_batchnorm
+from tf_hetero.reparameterizing import latent_vectors, reparameterize
 from tf_hetero.reporting import Comparison, compare
 from tf_hetero.rules import RuleCall, register_rule
 from tf_hetero.saliency import latent_saliency
@@ -21,14 +24,20 @@ __all__ = [
     "Counts",
     "Length",
     "Outcome",
+    "ProximalAdam",
+    "ProximalSGD",
     "RuleCall",
+    "StopAtBudget",
     "Weight",
     "__version__",
     "compare",
     "count",
+    "latent_floors",
     "latent_saliency",
+    "latent_vectors",
     "recalibrate_batchnorm",
     "register_rule",
+    "reparameterize",
     "select",
     "shrink",
     "strip",

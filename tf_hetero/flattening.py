@@ -1,4 +1,8 @@
-"""A model as a flat list of calls, nested models and composite layers inlined."""
+"""A model as a flat list of calls, nested models and composite layers inlined.
+
+A hyper model is seen as the plain model that it stands for, so that everything that
+works on a model works on a hyper model.
+"""
 
 import dataclasses
 import functools
@@ -9,6 +13,8 @@ from typing import Any
 import keras
 
 from tf_hetero import internals
+from tf_hetero.latents import LatentBank
+from tf_hetero.layers import HyperLayer
 from tf_hetero.opening import ClosedLayer, is_composite, open_call
 
 tree = keras.tree
@@ -158,6 +164,7 @@ class _Flattener:
         self._calls: list[Call] = []
         self._names: dict[int, str] = {}
         self._taken: set[str] = set()
+        self._plain: dict[int, Any] = {}
 
     def flatten(self, model: Any) -> FlatGraph:
         tensors: dict[int, Tensor] = {}
@@ -182,6 +189,8 @@ class _Flattener:
 
     def _inline(self, model, tensors: dict[int, Tensor], prefix: str, training) -> None:
         for node in internals.nodes(model):
+            if isinstance(node.operation, LatentBank):
+                continue
             function, closed = _inside(node, training)
             if function is None:
                 self._append(node, tensors, prefix, training, closed)
@@ -189,14 +198,30 @@ class _Flattener:
                 self._inline_model(node, function, tensors, prefix, training)
 
     def _append(self, node, tensors: dict[int, Tensor], prefix, training, closed) -> None:
-        operation = node.operation
+        operation = self._stands_for(node)
         _check_data_format(operation)
-        args, kwargs = _replaced(tensors, *_arguments(node, training))
+        arguments = _arguments(node, training)
+        if operation is not node.operation:
+            arguments = node.arguments.args[:1], {}
+        args, kwargs = _replaced(tensors, *arguments)
         found = tuple(x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor))
         outputs = tuple(self._tensor(x) for x in node.outputs)
         tensors.update(zip(map(id, node.outputs), outputs, strict=True))
         name = self._name(operation, prefix)
         self._calls.append(Call(operation, name, args, kwargs, found, outputs, closed))
+
+    def _stands_for(self, node) -> Any:
+        """The node's operation; of a hyper layer the plain layer that it stands for."""
+        operation = node.operation
+        if not isinstance(operation, HyperLayer):
+            return operation
+        if id(operation) not in self._plain:
+            latents = {
+                name: internals.maker(symbolic).vectors[name]
+                for name, symbolic in node.arguments.args[1].items()
+            }
+            self._plain[id(operation)] = operation.plain(latents)
+        return self._plain[id(operation)]
 
     def _inline_model(self, node, function, tensors, prefix, training) -> None:
         """Inlines `function`, which is what the node's operation does."""

@@ -64,9 +64,7 @@ def draw_kernels(
     def drawn(site: Site, name: str, weight: Weight, index: int) -> Any:
         rng = _generator(seed, index)
         shape = site.variable(name).shape
-        spatial = int(np.prod(shape[:-2]))
-        inputs = 1 if weight.input_axis is None else shape[weight.input_axis]
-        kernel = draw_direction(shape, spatial * inputs, embedding_dim, rng)
+        kernel = draw_direction(shape, fan_in(site, name, weight), embedding_dim, rng)
         for axis in (len(shape) - 2, len(shape) - 1):
             ids = weight.axes[axis]
             if ids is None:
@@ -90,35 +88,33 @@ def own_kernels(graph: ChannelGraph, exclude: Iterable[str] = ()) -> GeneratedKe
     return GeneratedKernels(latents, _generated(graph, exclude, own), drawn=False)
 
 
-def _generated(
-    graph: ChannelGraph, exclude: Iterable[str], make: Callable[..., Any]
-) -> tuple[GeneratedKernel, ...]:
+def generated_kernels(
+    graph: ChannelGraph, exclude: Iterable[str]
+) -> list[tuple[int, Site, str, Weight]]:
+    """Every kernel that touches an unfrozen unit: its number, site, name and weight.
+
+    Classifiers and what `exclude` names keep their own kernels.
+
+    Raises:
+        ValueError: if an unfrozen group is touched by no such kernel, or a pattern
+            matches nothing.
+    """
     free = np.array([group.frozen is None for group in graph.groups], bool)[graph.group_of]
     plain = {id(site.call.operation) for site in classifiers(graph)}
     layers = {site.call.name: (site.call.name,) for site in graph.sites if site.kernels}
     excluded = matching(exclude, layers, "exclude", "a layer with a kernel")
     touched = np.zeros(graph.num_units, bool)
-    kernels = []
+    found = []
     for index, site in enumerate(graph.sites):
         operation = site.call.operation
         if not site.first or id(operation) in plain or site.call.name in excluded:
             continue
         for number, (name, weight) in enumerate(site.kernels):
-            axes = [
-                (axis, graph.units(ids))
-                for axis, ids in enumerate(weight.axes)
-                if ids is not None
-            ]
-            if not any(free[units].any() for _, units in axes):
-                continue
-            for _, units in axes:
-                touched[units] = True
-            value = make(site, name, weight, 2 * index + number)
-            kernels.append(
-                GeneratedKernel(
-                    site.variable(name), value, tuple(axes), _output_axis(weight)
-                )
-            )
+            axes = [graph.units(ids) for ids in weight.axes if ids is not None]
+            if any(free[units].any() for units in axes):
+                found.append((2 * index + number, site, name, weight))
+                for units in axes:
+                    touched[units] = True
     untouched = [g.name for g in graph.free_groups if not touched[g.units].all()]
     if untouched:
         raise ValueError(
@@ -126,6 +122,29 @@ def _generated(
             f"score would be zero. Received: {untouched} without one. Exclude fewer "
             "layers, or give these groups scores of your own."
         )
+    return found
+
+
+def fan_in(site: Site, name: str, weight: Weight) -> int:
+    """Inputs that one output element of a kernel sums over, spatial ones included."""
+    shape = site.variable(name).shape
+    inputs = 1 if weight.input_axis is None else shape[weight.input_axis]
+    return int(np.prod(shape[:-2])) * inputs
+
+
+def _generated(
+    graph: ChannelGraph, exclude: Iterable[str], make: Callable[..., Any]
+) -> tuple[GeneratedKernel, ...]:
+    kernels = []
+    for number, site, name, weight in generated_kernels(graph, exclude):
+        axes = tuple(
+            (axis, graph.units(ids))
+            for axis, ids in enumerate(weight.axes)
+            if ids is not None
+        )
+        value = make(site, name, weight, number)
+        variable = site.variable(name)
+        kernels.append(GeneratedKernel(variable, value, axes, _output_axis(weight)))
     return tuple(kernels)
 
 

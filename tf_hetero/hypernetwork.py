@@ -38,14 +38,66 @@ def generate_kernel(z_in, z_out, w1, w2, b0, b1, b2) -> Any:
         - Differentiable Meta Pruning via HyperNetworks, Eqs. 1 to 3.
         - The Heterogeneity Hypothesis, Eq. 7 (without biases).
     """
+    w1, b1, w2 = (_last_axis_first(weight) for weight in (w1, b1, w2))
+    return combine(z_in, z_out, w1, w2, b0, b1, b2)
+
+
+def combine(z_in, z_out, w1, w2, b0, b1, b2) -> Any:
+    """As `generate_kernel`, with the embedding axis first and any spatial axes.
+
+    This is how the hyper layers hold their weights: each slice along the first
+    axis has the layout of the kernel, so that nothing is summed along a short
+    last axis.
+    """
     latent = ops.expand_dims(z_in, 1) * ops.expand_dims(z_out, 0) + b0
-    embedding = ops.expand_dims(latent, -1) * w1 + b1
-    return ops.sum(w2 * embedding, axis=-1) + b2
+    embedding = ops.add(ops.multiply(latent, w1), b1)
+    w2 = as_tensor(w2)
+    return _weighted_sum(w2, ops.cast(embedding, w2.dtype)) + b2
+
+
+def as_tensor(variable: Any) -> Any:
+    """The value of a variable; TensorFlow's `convert_to_tensor` gives the variable."""
+    return ops.reshape(variable, variable.shape)
+
+
+def _last_axis_first(weight: Any) -> Any:
+    last = len(weight.shape) - 1
+    return ops.transpose(weight, (last, *range(last)))
+
+
+@ops.custom_gradient
+def _weighted_sum(w2, embedding) -> Any:
+    """`sum_m w2[m] * embedding[m]`; its gradient reads `w2` once, slice by slice."""
+    spatial = tuple(range(len(w2.shape) - 3))
+    kernel = w2[0] * embedding[0]
+    for index in range(1, w2.shape[0]):
+        kernel = kernel + w2[index] * embedding[index]
+
+    def gradient(*args, upstream=None):
+        if upstream is None:
+            (upstream,) = args
+        to_embedding = [
+            ops.sum(w2[index] * upstream, axis=spatial) for index in range(w2.shape[0])
+        ]
+        wide = ops.expand_dims(embedding, tuple(axis + 1 for axis in spatial))
+        return wide * upstream, ops.stack(to_embedding)
+
+    return kernel, gradient
 
 
 def draw_latents(size: int, rng: np.random.Generator) -> np.ndarray:
     """Fresh latent elements: z ~ N(0, 1)."""
     return rng.standard_normal(size, dtype=np.float32)
+
+
+def draw_bounds(embedding_dim: int, fan_in: int) -> tuple[float, float]:
+    """The bounds of the uniform distributions of W1 and W2.
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, section 3.6: W1 is
+          Xavier uniform with fans of one, W2 is Hyperfan-in.
+    """
+    return math.sqrt(3.0), math.sqrt(3.0 / (embedding_dim * fan_in))
 
 
 def draw_direction(
@@ -66,12 +118,8 @@ def draw_direction(
 
     Returns:
         V, float32, of the given shape.
-
-    References:
-        - Differentiable Meta Pruning via HyperNetworks, section 3.6: W1 is
-          Xavier uniform with fans of one, W2 is Hyperfan-in.
     """
-    bound1, bound2 = math.sqrt(3.0), math.sqrt(3.0 / (embedding_dim * fan_in))
+    bound1, bound2 = draw_bounds(embedding_dim, fan_in)
     direction = np.zeros(shape, dtype=np.float32)
     for _ in range(embedding_dim):
         w1 = rng.random(shape[-2:], dtype=np.float32)
@@ -82,6 +130,20 @@ def draw_direction(
         w2 *= w1
         direction += w2
     return direction
+
+
+def embed_kernel(
+    kernel: np.ndarray, embedding_dim: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """W1 and W2, embedding axis first, that generate a kernel from latents of one.
+
+    W1 has length one along the embedding axis, so that at first a gradient step on
+    W2 moves the kernel as the same step on the kernel itself would.
+    """
+    w1 = rng.standard_normal((embedding_dim, *kernel.shape[-2:]))
+    w1 = (w1 / np.linalg.norm(w1, axis=0)).astype(np.float32)
+    spatial = kernel.ndim - 2
+    return w1, kernel * w1.reshape(embedding_dim, *(1,) * spatial, *w1.shape[1:])
 
 
 def scale_axis(kernel: np.ndarray, latent: np.ndarray, axis: int) -> np.ndarray:

@@ -22,6 +22,7 @@ __all__ = [
     "LayerScale",
     "StochasticDepth",
     "has_static_graph",
+    "maker",
     "maker_name",
     "mend_reshapes",
     "nodes",
@@ -87,7 +88,12 @@ def structures(model: Any) -> tuple[Any, Any]:
 
 def maker_name(symbolic: Any) -> str:
     """The name of the layer that made a symbolic tensor, an InputLayer too."""
-    return _maker(symbolic).name
+    return maker(symbolic).name
+
+
+def maker(symbolic: Any) -> Any:
+    """The layer that made a symbolic tensor, an InputLayer too."""
+    return symbolic._keras_history.operation
 
 
 def sublayers(layer: Any) -> list[Any]:
@@ -107,7 +113,7 @@ def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function
     The layers that it called are left as they were: Keras hangs every symbolic
     call on the layer that was called, where it would stay for good.
     """
-    called = [*sublayers(layer), *(_maker(x) for x in keras.tree.flatten(inputs))]
+    called = [*sublayers(layer), *(maker(x) for x in keras.tree.flatten(inputs))]
     known = [(o, len(o._inbound_nodes), len(o._outbound_nodes)) for o in called]
     try:
         function = keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
@@ -125,10 +131,6 @@ def mend_reshapes(function: Any) -> None:
         shape = getattr(node.operation, "newshape", None)
         if isinstance(shape, tuple) and shape.count(None) == 1 and -1 not in shape:
             node.operation.newshape = tuple(-1 if n is None else n for n in shape)
-
-
-def _maker(symbolic: Any) -> Any:
-    return symbolic._keras_history.operation
 
 
 def _functional(model: Any) -> Any:

@@ -45,14 +45,11 @@ def rebuild(
     Returns:
         A `Rebuilt`.
     """
-    builder = _Builder(graph, width, float32)
-    inputs = _inputs(graph, input_shape)
-    outputs = graph.flat.run(inputs, builder)
-    model = keras.Model(inputs=inputs, outputs=outputs, name=graph.flat.name)
-    return Rebuilt(model, tuple(builder.layers))
+    return Builder(graph, width, float32).build(new_inputs(graph, input_shape))
 
 
-def _inputs(graph: ChannelGraph, input_shape: Sequence | None) -> Any:
+def new_inputs(graph: ChannelGraph, input_shape: Sequence | None = None) -> Any:
+    """New symbolic inputs as the model's own, or of other shapes."""
     tensors = tree.flatten(graph.flat.inputs)
     shapes = [tensor.shape for tensor in tensors]
     if input_shape is not None:
@@ -72,10 +69,13 @@ def _inputs(graph: ChannelGraph, input_shape: Sequence | None) -> Any:
     )
 
 
-class _Builder:
-    """Clones the operation of each call and calls the clone."""
+class Builder:
+    """Clones the operation of each call and calls the clone; arguments as `rebuild`."""
 
-    def __init__(self, graph: ChannelGraph, width: np.ndarray, float32: bool) -> None:
+    def __init__(
+        self, graph: ChannelGraph, width: np.ndarray, float32: bool = False
+    ) -> None:
+        self._flat = graph.flat
         self._unit_of = graph.unit_of
         self._width = width
         self._sites = {id(site.call): site for site in graph.sites}
@@ -83,6 +83,12 @@ class _Builder:
         self._clones: dict[tuple[int, str], Any] = {}
         self._names: dict[str, int] = {}
         self.layers: list[tuple[Site, Any]] = []
+
+    def build(self, inputs: Any) -> Rebuilt:
+        """The model on new symbolic inputs."""
+        outputs = self._flat.run(inputs, self)
+        model = keras.Model(inputs=inputs, outputs=outputs, name=self._flat.name)
+        return Rebuilt(model, tuple(self.layers))
 
     def __call__(self, call: Call, tensors: list[Any]) -> Any:
         site = self._sites[id(call)]
@@ -96,8 +102,15 @@ class _Builder:
             self._clones[id(call.operation), repr(config)] = clone
             self.layers.append((site, clone))
         arguments = resolve_lengths(site.outcome.arguments, self._length)
-        args, kwargs = fill(call, tensors, arguments)
+        return self.apply(clone, *fill(call, tensors, arguments))
+
+    def apply(self, clone: Any, args: tuple, kwargs: dict) -> Any:
+        """Calls a cloned layer or operation."""
         return clone(*args, **kwargs)
+
+    def make(self, call: Call, config: dict[str, Any]) -> Any:
+        """A new layer or operation of the call's class."""
+        return type(call.operation).from_config(config)
 
     def _length(self, ids: Ids) -> int:
         return round(float(self._width[self._unit_of[ids]].sum()))
@@ -110,7 +123,7 @@ class _Builder:
                 config["name"] = self._name(call.name)
             if self._float32 and isinstance(operation, keras.layers.Layer):
                 config["dtype"] = operation.variable_dtype
-            return type(operation).from_config({**config, **changes})
+            return self.make(call, {**config, **changes})
         except Exception as error:  # the layer's author wrote what is called here
             lines = str(error).strip().splitlines() or [""]
             raise ValueError(

@@ -4,30 +4,12 @@ import keras
 from keras import ops
 from keras.optimizers import schedules
 
+from tf_hetero.proximal import CoupledDecay
 from tools.settings import Settings
 
 
-class CoupledSGD(keras.optimizers.SGD):
-    """SGD whose weight decay is part of the gradient, momentum included.
-
-    Keras's own `weight_decay` is decoupled: it shrinks the weights apart from
-    the gradient step, and momentum does not see it.
-
-    Args:
-        l2: weight decay.
-        **kwargs: as for `keras.optimizers.SGD`.
-    """
-
-    def __init__(self, *args, l2: float = 0.0, **kwargs) -> None:
-        super().__init__(*args, **kwargs)
-        self.l2 = l2
-
-    def update_step(self, gradient, variable, learning_rate):
-        decay = ops.cast(self.l2, gradient.dtype) * ops.cast(variable, gradient.dtype)
-        super().update_step(gradient + decay, variable, learning_rate)
-
-    def get_config(self):
-        return {**super().get_config(), "l2": self.l2}
+class CoupledSGD(CoupledDecay, keras.optimizers.SGD):
+    """SGD with weight decay as part of the gradient; arguments as `CoupledDecay`."""
 
 
 class Warmup(schedules.LearningRateSchedule):
@@ -64,7 +46,7 @@ def new_optimizer(settings: Settings, steps_per_epoch: int) -> CoupledSGD:
         rate,
         momentum=settings.momentum,
         nesterov=settings.nesterov,
-        l2=settings.weight_decay,
+        coupled_weight_decay=settings.weight_decay,
     )
 
 

@@ -40,7 +40,7 @@ def ResNet20(
         - Deep Residual Learning for Image Recognition, section 4.2.
     """
     arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
-    return _resnet(basic_block, 3, *arguments)
+    return residual_network(basic_block, 3, *arguments)
 
 
 def ResNet56(
@@ -52,7 +52,7 @@ def ResNet56(
 ) -> keras.Model:
     """ResNet-56 for CIFAR; arguments as for `ResNet20`."""
     arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
-    return _resnet(basic_block, 9, *arguments)
+    return residual_network(basic_block, 9, *arguments)
 
 
 def ResNet110Basic(
@@ -64,7 +64,7 @@ def ResNet110Basic(
 ) -> keras.Model:
     """ResNet-110 of basic blocks (LW-DNA's code); arguments as for `ResNet20`."""
     arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
-    return _resnet(basic_block, 18, *arguments)
+    return residual_network(basic_block, 18, *arguments)
 
 
 def ResNet164Basic(
@@ -76,7 +76,7 @@ def ResNet164Basic(
 ) -> keras.Model:
     """ResNet-164 of basic blocks (LW-DNA's code); arguments as for `ResNet20`."""
     arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
-    return _resnet(basic_block, 27, *arguments)
+    return residual_network(basic_block, 27, *arguments)
 
 
 def ResNet110(
@@ -88,7 +88,7 @@ def ResNet110(
 ) -> keras.Model:
     """ResNet-110 of bottleneck blocks (DHP's code); arguments as for `ResNet20`."""
     arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
-    return _resnet(bottleneck_block, 12, *arguments)
+    return residual_network(bottleneck_block, 12, *arguments)
 
 
 def ResNet164(
@@ -100,10 +100,12 @@ def ResNet164(
 ) -> keras.Model:
     """ResNet-164 of bottleneck blocks (DHP's code); arguments as for `ResNet20`."""
     arguments = (input_shape, classes, width_multiplier, classifier_activation, name)
-    return _resnet(bottleneck_block, 18, *arguments)
+    return residual_network(bottleneck_block, 18, *arguments)
 
 
-def _resnet(block, depth, input_shape, classes, width_multiplier, activation, name):
+def residual_network(
+    block, depth, input_shape, classes, width_multiplier, activation, name
+):
     """Three stages of `depth` blocks."""
     inputs = keras.Input(input_shape, name="image")
     width = int(16 * width_multiplier)

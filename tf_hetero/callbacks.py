@@ -1,0 +1,153 @@
+"""Callbacks for the search with a proximal optimizer."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.counting import CostModel
+from tf_hetero.proximal import Proximal
+from tf_hetero.reparameterizing import latent_vectors
+from tf_hetero.selection import absolute_budgets
+from tf_hetero.tracing import trace
+
+
+class StopAtBudget(keras.callbacks.Callback):
+    """Stops `fit` as soon as the latent vectors are sparse enough for a budget.
+
+    Every `check_every` steps the units of which the latent element has reached the
+    optimizer's threshold, and at least the optimizer's floor of each group, are
+    counted as kept. What they cost, as a fraction of the whole model, is shown in
+    the progress bar and written to the history as `macs` or `params`.
+
+    Args:
+        macs, params: budgets, as in `select`. All that are given must be met.
+        check_every: number of steps from one look at the latents to the next.
+        stop_limit: how much above the budget is near enough, as a fraction of the
+            model's cost; the papers' configs have 0.01 and 0.02.
+        grouped: as in `trace`.
+
+    Attributes:
+        reached: whether the budget was met.
+        history: for each look a dict with `step`, the fractions, and `units`, the
+            number of units kept by group.
+
+    Raises:
+        ValueError: when training begins, if there is no budget or one is out of
+            range, or the model was not compiled with a proximal optimizer; in
+            training, if all groups are at their floors and the budget is not met,
+            or all are there at the first look.
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, section 3.4 (the search
+          stops when the FLOPs are within reach of the target); one-sided, as in
+          the released code.
+    """
+
+    def __init__(
+        self,
+        macs: float | int | None = None,
+        params: float | int | None = None,
+        check_every: int = 100,
+        stop_limit: float = 0.0,
+        grouped: str = "auto",
+    ) -> None:
+        super().__init__()
+        if check_every < 1:
+            raise ValueError(
+                f"`check_every` must be at least 1. Received: check_every={check_every}"
+            )
+        self.budgets = {"macs": macs, "params": params}
+        self.check_every = check_every
+        self.stop_limit = stop_limit
+        self.grouped = grouped
+        self.reached = False
+        self.history: list[dict[str, Any]] = []
+
+    def on_train_begin(self, logs=None) -> None:
+        del logs
+        self._optimizer = _proximal(self.model.optimizer)
+        graph = trace(self.model, self.grouped)
+        self._graph, self._costs = graph, CostModel(graph)
+        limits = absolute_budgets(self.budgets, self._costs.counts())
+        self._limits = {n: v / self._whole(n) for n, v in limits.items()}
+        self._fractions: dict[str, float] = {}
+        self.look()
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        del batch
+        # Several steps may lie between two calls (steps_per_execution).
+        if self._step() // self.check_every > self.history[-1]["step"] // self.check_every:
+            self.look()
+        if logs is not None:
+            logs.update(self._fractions)
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        del epoch
+        if logs is not None:
+            logs.update(self._fractions)
+
+    def look(self) -> None:
+        """Counts what is kept now, and stops the training if it is little enough."""
+        kept, floors = self._kept()
+        fractions = {n: self._cost(n, kept) / self._whole(n) for n in self._limits}
+        self._fractions = fractions
+        units = {g.name: int(kept[i]) for i, g in enumerate(self._graph.groups)}
+        self.history.append({"step": self._step(), **fractions, "units": units})
+        self.reached = all(
+            fractions[name] - limit <= self.stop_limit
+            for name, limit in self._limits.items()
+        )
+        if np.array_equal(kept, floors):
+            self._all_gone(fractions)
+        if self.reached:
+            self.model.stop_training = True
+
+    def _step(self) -> int:
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def _kept(self) -> tuple[np.ndarray, np.ndarray]:
+        kept = self._costs.sizes.copy()
+        floors = kept.copy()
+        vectors = latent_vectors(self.model)
+        for index, group in enumerate(self._graph.groups):
+            if group.name in vectors:
+                floors[index] = min(self._optimizer.floor(group.name), group.size)
+                alive = np.abs(vectors[group.name]) >= self._optimizer.threshold
+                kept[index] = max(alive.sum(), floors[index])
+        return kept, floors
+
+    def _cost(self, name: str, kept: np.ndarray) -> float:
+        return float(getattr(self._costs, name)(kept))
+
+    def _whole(self, name: str) -> float:
+        return self._cost(name, self._costs.sizes)
+
+    def _all_gone(self, fractions: dict[str, float]) -> None:
+        """All groups at their floors: there is nothing left to choose by."""
+        first = len(self.history) <= 2
+        if self.reached and not first:
+            return
+        shown = ", ".join(f"{n}={value:.3f}" for n, value in fractions.items())
+        wanted = ", ".join(f"{n}={value:.3f}" for n, value in self._limits.items())
+        advice = (
+            "Lower l1_strength or check_every, so that latents differ when they are "
+            "counted."
+            if self.reached
+            else "Raise the budget or lower the floors."
+        )
+        raise ValueError(
+            "The search must meet its budget before every channel group is at its "
+            f"floor. Received: {shown} at step {self.history[-1]['step']}, all groups at "
+            f"their floors; the budget is {wanted}. {advice}"
+        )
+
+
+def _proximal(optimizer: Any) -> Proximal:
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not isinstance(optimizer, Proximal):
+        raise ValueError(
+            "StopAtBudget needs a model compiled with ProximalSGD or ProximalAdam. "
+            f"Received: {type(optimizer).__name__}"
+        )
+    return optimizer
