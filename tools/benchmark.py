@@ -1,27 +1,27 @@
 """What things cost, as ratios within one run.
 
     python -m tools.benchmark single_shot
+    python -m tools.benchmark hyper_step
     python -m tools.benchmark pipeline
     python -m tools.benchmark prune
     python -m tools.benchmark latency
 
 `single_shot` compares the gradient pass over the latents with a plain forward
 and backward pass of the same widened model, each in a process of its own: CPU
-seconds a step and peak memory over the process's base. `pipeline` gives the
+seconds a step and peak memory over the process's base. `hyper_step` does so for a
+training step of the hyper model (see tools/hyper_step.py). `pipeline` gives the
 seconds of trace, select and strip. `prune` sets them beside Torch-Pruning's, where
 that is installed; `latency` measures what a shrunk model gains.
 """
 
 import json
-import pathlib
-import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 from absl import app, flags
+
+from tools.measuring import in_process, measured
 
 _STEPS = flags.DEFINE_integer("steps", 8, "Measured steps of each side.", lower_bound=1)
 _WIDTH = flags.DEFINE_float("width_multiplier", 2.0, "How much wider than the baseline.")
@@ -36,33 +36,41 @@ SIZE, BATCH = 96, 8
 
 
 def main(argv: list[str]) -> None:
+    from tools import hyper_step
     from tools.latency import latency
     from tools.neighbours import prune
 
     commands = {
         "single_shot": single_shot,
+        "hyper_step": lambda: hyper_step.report(_STEPS.value),
         "pipeline": pipeline,
         "prune": prune,
         "latency": latency,
     }
     if len(argv) != 2 or argv[1] not in commands:
         raise app.UsageError(f"Name one of {sorted(commands)}. Received: {argv[1:]}")
+    sides: dict[str, Callable[..., Any]]
+    sides = {"single_shot": _measure, "hyper_step": hyper_step.measure}
+    if _SIDE.value:
+        result = sides[argv[1]](*_SIDE.value.split(":"), steps=_STEPS.value)
+        print(json.dumps(result))
+        return
     commands[argv[1]]()
 
 
 def single_shot() -> None:
     """Prints the ratios of the latent pass to the plain pass."""
-    if _SIDE.value:
-        name, side = _SIDE.value.split(":")
-        print(json.dumps(_measure(name, side)))
-        return
     from tools.provenance import machine
 
     print(f"{SIZE}x{SIZE}, batch {BATCH}, width x{_WIDTH.value:g}; {machine()}")
     print("| model | pass | CPU s a step | ratio | peak MiB over base | ratio |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in MODELS:
-        plain, latent = (_in_process(name, side) for side in ("plain", "latent"))
+        width = f"--width_multiplier={_WIDTH.value}"
+        plain, latent = (
+            in_process("single_shot", f"{name}:{side}", f"--steps={_STEPS.value}", width)
+            for side in ("plain", "latent")
+        )
         for side, result in (("plain", plain), ("latents", latent)):
             print(
                 f"| {name} | {side} | {result['cpu']:.3f} | "
@@ -72,15 +80,7 @@ def single_shot() -> None:
         print(f"| {name} | drawing the kernels, once | {latent['setup']:.2f} | | | |")
 
 
-def _in_process(name: str, side: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "tools.benchmark", "single_shot"]
-    command += [f"--side={name}:{side}", f"--steps={_STEPS.value}"]
-    command += [f"--width_multiplier={_WIDTH.value}"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(output.splitlines()[-1])
-
-
-def _measure(name: str, side: str) -> dict[str, float]:
+def _measure(name: str, side: str, steps: int) -> dict[str, float]:
     import keras
     import numpy as np
     import tensorflow as tf
@@ -95,17 +95,8 @@ def _measure(name: str, side: str) -> dict[str, float]:
     x = tf.constant(rng.random((BATCH, SIZE, SIZE, 3), np.float32))
     y = tf.constant(rng.integers(1000, size=BATCH))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    base = _reset_peak()
-    start = _cpu_seconds()
-    run = {"plain": _plain_pass, "latent": _latent_pass}[side](model, x, y, loss)
-    setup = _cpu_seconds() - start
-    for _ in range(2):
-        run()
-    start = _cpu_seconds()
-    for _ in range(_STEPS.value):
-        run()
-    cpu = (_cpu_seconds() - start) / _STEPS.value
-    return {"cpu": cpu, "peak": _peak() - base, "setup": setup}
+    prepare = {"plain": _plain_pass, "latent": _latent_pass}[side]
+    return measured(lambda: prepare(model, x, y, loss), steps)
 
 
 def _plain_pass(model, x, y, loss) -> Callable[[], Any]:
@@ -168,28 +159,6 @@ def pipeline() -> None:
         wide = time.perf_counter() - start
         print(f"| {name} | {trace_seconds:.3f} | {narrow:.1f} | {wide:.1f} |", flush=True)
         keras.backend.clear_session()
-
-
-def _cpu_seconds() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _reset_peak() -> float:
-    """Forgets the peak so far and returns the memory in use, in MiB (Linux)."""
-    pathlib.Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
-
-
-def _peak() -> float:
-    return _status("VmHWM")
-
-
-def _status(key: str) -> float:
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"/proc/self/status has no {key}: this benchmark needs Linux.")
 
 
 if __name__ == "__main__":
