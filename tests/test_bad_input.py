@@ -158,6 +158,10 @@ def test_widths_that_no_group_can_have(model):
             r"needs width_multiplier=1. Received: .*2.0",
         ),
         ({"width_multiplier": 0}, r"`width_multiplier` must be a positive number"),
+        ({"method": "dhp", "epochs": 0}, r"`epochs` must be at least 1"),
+        ({"method": "dhp", "optimizer": "sgd"}, r"must be a ProximalSGD.*Received: str"),
+        ({"method": "dhp", "data": (X, Y + 1)}, r"Labels must be from 0 to 2"),
+        ({"method": "dhp", "macs": 0.01}, r"smallest reachable value"),
         ({"width_multiplier": 0.1}, r"at least one unit.*empties \['a', 'b'\]"),
         ({"loss": None}, r"A loss is needed"),
         ({"data": (X, Y, Y)}, r"`data` as a tuple must be \(x, y\). Received: 3"),
@@ -177,6 +181,18 @@ def test_arguments_of_shrink(model, arguments, message):
     given = {"data": (X, Y), "loss": LOSS, "macs": 0.9, **arguments}
     with pytest.raises(ValueError, match=message):
         th.shrink(model, **given)
+
+
+def test_hyper_models_and_used_optimizers_are_refused(model):
+    hyper = th.reparameterize(model)
+    for call in (th.shrink, th.latent_saliency):
+        arguments = {"macs": 0.5} if call is th.shrink else {}
+        with pytest.raises(ValueError, match="must be a plain model"):
+            call(hyper, *([(X, Y)] if call is th.shrink else [X, Y]), LOSS, **arguments)
+    optimizer = th.ProximalSGD(0.1)
+    optimizer.build(hyper.trainable_variables)
+    with pytest.raises(ValueError, match="must be new"):
+        th.shrink(model, (X, Y), LOSS, macs=0.5, method="dhp", optimizer=optimizer)
 
 
 def frozen_whole():

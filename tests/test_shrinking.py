@@ -152,3 +152,32 @@ def test_two_logical_devices_give_what_one_gives():
         [sys.executable, "-c", DEVICES], env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
+
+
+def sparse_soon(**options):
+    return {"method": "dhp", "check_every": 1, "min_conv_fraction": 0.1, **options}
+
+
+@pytest.mark.parametrize("options", [{}, {"width_multiplier": 2}, {"weights": "fresh"}])
+def test_dhp_trains_until_the_budget_is_met(options):
+    model = baseline()
+    optimizer = th.ProximalSGD(0.02, momentum=0.9, l1_strength=0.5)
+    options = sparse_soon(batch_size=16, optimizer=optimizer, **options)
+    shrunk = th.shrink(model, data(), LOSS, macs=0.6, **options)
+    assert 0.4 < th.count(shrunk).macs / th.count(model).macs <= 0.6
+    assert "tf_hetero" not in shrunk.to_json() and not shrunk.compiled
+    assert [layer.name for layer in shrunk.layers] == [layer.name for layer in model.layers]
+
+
+def test_dhp_from_trained_weights_keeps_them():
+    """Hardly any step: what is left are slices of the model's own kernels."""
+    model = baseline()
+    optimizer = th.ProximalSGD(1e-7, l1_strength=1e-3)
+    options = sparse_soon(epochs=1, optimizer=optimizer, from_weights=True)
+    with pytest.warns(UserWarning, match="above its budget"):
+        shrunk = th.shrink(model, data(), LOSS, macs=0.6, max_fraction=0.5, **options)
+    name = th.trace(model).free_groups[0].layers[0]
+    before, after = (np.asarray(m.get_layer(name).kernel) for m in (model, shrunk))
+    distances = np.abs(before[..., :, None] - after[..., None, :]).max(axis=(0, 1, 2))
+    assert before.shape[-1] > after.shape[-1]
+    np.testing.assert_allclose(distances.min(axis=0), 0, atol=1e-5)

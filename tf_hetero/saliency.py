@@ -12,6 +12,7 @@ from tf_hetero.counting import CostModel
 from tf_hetero.flattening import fill, tree
 from tf_hetero.generating import GeneratedKernels, draw_kernels, own_kernels
 from tf_hetero.grouped import in_parts
+from tf_hetero.reparameterizing import check_plain
 from tf_hetero.tracing import trace
 from tf_hetero.widths import check_shrinkable
 
@@ -81,6 +82,7 @@ def latent_saliency(
         - The Heterogeneity Hypothesis, section 4, Eqs. 7 to 10.
     """
     check_criterion(criterion)
+    check_plain(model)
     graph = trace(model, grouped)
     check_shrinkable(graph)
     if from_weights:

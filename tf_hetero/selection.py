@@ -172,6 +172,15 @@ class Selector:
         self._allowed = allowed
         self._check_reachable()
 
+    @property
+    def floors(self) -> dict[str, int]:
+        """The least number of units of each unfrozen group."""
+        return {
+            group.name: int(counts[0])
+            for group, counts in zip(self._graph.groups, self._allowed, strict=True)
+            if group.frozen is None
+        }
+
     def masks(
         self, scores: Mapping[str, Any], refill: bool = True
     ) -> dict[str, np.ndarray]:

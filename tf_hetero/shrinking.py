@@ -1,24 +1,28 @@
 """The facade: baseline in, shrunk model out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from tf_hetero.batching import first_batch
+from tf_hetero.channels import ChannelGraph, Masks
 from tf_hetero.counting import count
-from tf_hetero.flattening import check_model
-from tf_hetero.generating import GeneratedKernels, draw_kernels, own_kernels
+from tf_hetero.generating import draw_kernels, own_kernels
 from tf_hetero.internals import seeded_initializers
+from tf_hetero.proximal import Proximal
 from tf_hetero.rebuilding import rebuild
-from tf_hetero.saliency import check_criterion, model_loss, score
+from tf_hetero.reparameterizing import check_plain, latent_vectors, reparameterize
+from tf_hetero.saliency import check_batch, check_criterion, model_loss, score
+from tf_hetero.searching import ProximalSearch
 from tf_hetero.selection import Selector, absolute_budgets
 from tf_hetero.stripping import strip_graph
 from tf_hetero.tracing import trace
 from tf_hetero.widening import widen
 from tf_hetero.widths import PerGroup, WidthRules
 
-METHODS = ("single_shot",)
+METHODS = ("single_shot", "dhp")
 WEIGHTS = ("generated", "fresh")
 
 
@@ -43,39 +47,53 @@ def shrink(
     weights: str = "generated",
     embedding_dim: int = 8,
     batch_size: int = 256,
+    optimizer: Proximal | None = None,
+    epochs: int = 100,
+    check_every: int = 100,
+    stop_limit: float = 0.0,
+    callbacks: Sequence[Any] = (),
     grouped: str = "auto",
     seed: int = 0,
 ) -> keras.Model:
     """Finds channel widths for a model and returns it with these widths.
 
-    The walk along the package: the model is widened, scored with one gradient
-    pass over one batch, cut to the budget and stripped.
+    The walk along the package: the model is widened, scored, cut to the budget and
+    stripped. `"single_shot"` scores with one gradient pass over one batch, `"dhp"`
+    trains a hyper model with a proximal optimizer until the budget is near.
 
     Args:
         model: a built functional or Sequential `keras.Model`, the baseline. It
             is not changed.
-        data: a tuple of arrays `(x, y)`, of which `batch_size` random examples
-            are taken, or a `tf.data.Dataset` or `keras.utils.PyDataset` of
-            batches, of which the first is taken.
+        data: a tuple of arrays `(x, y)`, or a `tf.data.Dataset` or
+            `keras.utils.PyDataset` of batches. The single shot takes `batch_size`
+            random examples, or the first batch; DHP trains on all of it.
         loss: a Keras loss or its name; that of a compiled model if None.
         macs, params: budgets. A float is a fraction of the baseline's cost, an
             int is absolute. At least one is needed.
-        method: `"single_shot"` (LW-DNA).
-        width_multiplier: how much wider the searched network is (beta); 2 if
-            None, or 1 with `from_weights`.
+        method: `"single_shot"` (LW-DNA) or `"dhp"`.
+        width_multiplier: how much wider the searched network is (beta); if None
+            2 for the single shot and 1 for DHP and with `from_weights`.
         min_conv_fraction, min_dense_fraction, min_channels, max_fraction,
             multiple_of: as in `select` (rho and tau are the first two).
         exclude: regular expressions; groups of which one matches the name or
             the name of a layer are widened but not shrunk, as the papers do
             with the last stage of CIFAR ResNets.
         only: regular expressions; all other groups are widened but not shrunk.
-        criterion, per_mac, embedding_dim: as in `latent_saliency`.
+        criterion, per_mac: as in `latent_saliency`; for the single shot.
+        embedding_dim: the hypernetwork's m.
         from_weights: starts from the model's own weights instead of a fresh
             hypernetwork, and keeps those that survive. Train on afterwards, or
             at least call `recalibrate_batchnorm`.
         weights: `"generated"` keeps the kernels that the hypernetwork
             generated, `"fresh"` draws new ones. Not used with `from_weights`.
-        batch_size: examples taken from arrays.
+        batch_size: examples in a batch taken from arrays.
+        optimizer: for DHP, a `ProximalSGD` or `ProximalAdam`; its floors come from
+            `min_conv_fraction` and its like. The paper's for CIFAR if None: SGD
+            with rate 0.1, momentum 0.9, coupled weight decay 1e-4, lambda 2e-4.
+        epochs: for DHP, the longest search. Where it ends before the budget is
+            near, a warning says so, and the smallest latents are cut away.
+        check_every, stop_limit: for DHP, as in `StopAtBudget`.
+        callbacks: for DHP, further callbacks of the search.
         grouped: as in `trace`.
         seed: everything random derives from it.
 
@@ -103,14 +121,17 @@ def shrink(
 
     References:
         - The Heterogeneity Hypothesis, section 4 and Algorithm 1.
+        - Differentiable Meta Pruning via HyperNetworks, section 3.4.
     """
     _check_choices(model, method, criterion, weights, from_weights, width_multiplier)
+    search = ProximalSearch(optimizer, epochs, check_every, stop_limit, callbacks)
     budgets = {"macs": macs, "params": params}
     loss = model_loss(model, loss)
     limits = absolute_budgets(budgets, count(model), largest_fraction=float("inf"))
-    x, y = first_batch(data, batch_size, seed)
+    batch = first_batch(data, batch_size, seed)
 
-    beta = 2.0 if width_multiplier is None else width_multiplier
+    beta = {"single_shot": 2.0, "dhp": 1.0}[method]
+    beta = beta if width_multiplier is None else width_multiplier
     wide = model if from_weights else widen(model, beta, seed=seed)
     graph = trace(wide, grouped)
     rules = WidthRules(
@@ -123,24 +144,30 @@ def shrink(
         only=only,
     )
     selector = Selector(graph, limits, rules.allowed_units(graph))
+    if method == "dhp":
+        check_batch(graph, *batch, loss)
+        hyper = reparameterize(wide, embedding_dim, from_weights, (), grouped, seed)
+        search.run(hyper, data, loss, batch_size, limits, selector.floors, grouped)
+        scores = {name: np.abs(z) for name, z in latent_vectors(hyper).items()}
+        return _stripped(trace(hyper, grouped), selector.masks(scores), weights, seed)
     kernels = (
         own_kernels(graph) if from_weights else draw_kernels(graph, (), embedding_dim, seed)
     )
-    scores = score(wide, graph, kernels, x, y, loss, criterion, per_mac)
-    return _stripped(graph, selector.masks(scores), kernels, weights, seed)
-
-
-def _stripped(graph, masks, kernels: GeneratedKernels, weights: str, seed: int):
-    if kernels.drawn and weights == "fresh":
-        with seeded_initializers(seed):
-            return rebuild(graph, graph.keep(masks), float32=True).model
+    masks = selector.masks(score(wide, graph, kernels, *batch, loss, criterion, per_mac))
     if kernels.drawn:
         kernels.assign()
-    return strip_graph(graph, masks)
+    return _stripped(graph, masks, weights if kernels.drawn else "generated", seed)
+
+
+def _stripped(graph: ChannelGraph, masks: Masks, weights: str, seed: int) -> keras.Model:
+    if weights == "generated":
+        return strip_graph(graph, masks)
+    with seeded_initializers(seed):
+        return rebuild(graph, graph.keep(masks), float32=True).model
 
 
 def _check_choices(model, method, criterion, weights, from_weights, width_multiplier):
-    check_model(model)
+    check_plain(model)
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {METHODS}. Received: {method!r}")
     if weights not in WEIGHTS:
