@@ -310,6 +310,30 @@ def test_search_stops_at_its_budget_and_is_stripped_to_it():
     assert th.count(plain).macs <= 0.5 * th.count(model).macs
 
 
+def test_latents_and_widths_go_to_tensorboard(tmp_path):
+    model = tiny_hyper()
+    stop = th.StopAtBudget(macs=0.1, check_every=1)
+    model.compile(th.ProximalSGD(0.05, l1_strength=0.1), LOSS)
+    callbacks = [stop, th.LatentSummaries(tmp_path, stop)]
+    model.fit(*batch(), epochs=2, verbose=0, callbacks=callbacks)
+    (path,) = tmp_path.iterdir()
+    seen = {}
+    for record in tf.data.TFRecordDataset(str(path)):
+        event = tf.compat.v1.Event.FromString(record.numpy())
+        for value in event.summary.value:
+            seen[value.tag, event.step] = tf.make_ndarray(value.tensor)
+    assert {tag for tag, _ in seen} == {
+        "latents/a",
+        "latents/b",
+        "units/a",
+        "units/b",
+        "macs",
+    }
+    assert seen["units/a", 1] == stop.history[-1]["units"]["a"]
+    assert seen["macs", 1] == pytest.approx(stop.history[-1]["macs"])
+    assert seen["latents/b", 0][:, 2].sum() == 5  # buckets: from, to, number
+
+
 def fitted(stop, epochs=3, **options):
     model = tiny_hyper()
     model.compile(th.ProximalSGD(0.1, **options), LOSS)

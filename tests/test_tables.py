@@ -11,7 +11,7 @@ from test_models import PRINTED as MEASURED
 
 import tf_hetero as th
 from tf_hetero import models
-from tools import rows, settings, stages
+from tools import networks, rows, settings
 from tools.provenance import write_text
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -143,13 +143,13 @@ def test_uniform_and_searched_networks_share_the_budget():
     """What `new_network` takes as 100 %: the baseline, or with `ratio` the wide network."""
     experiment, _ = row("tiny_mobilenetv1")
     pictures = rows.noise(experiment, 2, 0)
-    wide = th.count(stages.build_network(experiment, pictures, 2.0)).macs
-    base = th.count(stages.build_network(experiment, pictures)).macs
+    wide = th.count(networks.build_network(experiment, pictures, 2.0)).macs
+    base = th.count(networks.build_network(experiment, pictures)).macs
     for search, limit in (
         (settings.SearchSettings(method="uniform", ratio=0.2), 0.2 * wide),
         (settings.SearchSettings(method="uniform", macs=0.5), 0.5 * base),
     ):
-        found = th.count(stages.new_network(experiment, search, pictures, 0)).macs
+        found = th.count(networks.new_network(experiment, search, pictures, 0)).macs
         assert 0.9 * limit < found <= limit
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import tf_hetero as th
 from tf_hetero import datasets, models
-from tools import settings, stages, training
+from tools import networks, settings, stages, training
+from tools.checkpoints import Checkpoint
 from tools.optimizers import CoupledSGD, Warmup, learning_rate, new_optimizer
 
 pytest.importorskip("sklearn")
@@ -82,7 +83,7 @@ def test_distillation_loss_by_hand(digits):
     )
     x, y = next(iter(digits.plain_batches(16, 0)))
     learner = training.distiller(teacher, student, settings.DistillationSettings())
-    learner.compile("sgd", stages.logits_loss())
+    learner.compile("sgd", networks.logits_loss())
     loss = float(learner.compute_loss(x, y, student(x), training=False))
     t, s = teacher(x, training=False), student(x)
     p, q = softened(t, 4), softened(s, 4)
@@ -92,20 +93,22 @@ def test_distillation_loss_by_hand(digits):
     np.testing.assert_allclose(loss, 0.4 * 16 * kl + 0.6 * cross_entropy, rtol=1e-4)
 
 
-def test_teacher_stays_as_it_is(digits):
+def test_teacher_stays_as_it_is(digits, tmp_path):
     """Its statistics too: it runs in inference mode, unlike in the released code."""
     teacher, student = network(2.0), network()
     before = [np.array(w) for w in teacher.weights]
     changed = settings.Settings(epochs=1, batch_size=32)
-    history = training.train(student, changed, digits, 0, [], teacher)
+    history = training.train(
+        student, changed, digits, 0, [], Checkpoint(tmp_path, {}), teacher
+    )
     for now, then in zip(teacher.weights, before, strict=True):
         np.testing.assert_array_equal(now, then)
     assert len(history["val_accuracy"]) == 1
 
 
-def test_last_epoch_is_always_tested(digits):
+def test_last_epoch_is_always_tested(digits, tmp_path):
     changed = settings.Settings(epochs=5, test_every=2, batch_size=64)
-    history = training.train(network(), changed, digits, 0, [])
+    history = training.train(network(), changed, digits, 0, [], Checkpoint(tmp_path, {}))
     assert len(history["accuracy"]) == 5
     assert len(history["val_accuracy"]) == 3
 
@@ -123,25 +126,25 @@ def experiment(**changes):
 
 
 def test_stages_are_made_once_and_again_when_settings_change(tmp_path, digits):
-    made = stages.Stages(experiment(), digits, tmp_path)
+    made = stages.Stages(experiment(), digits, tmp_path / "stages")
     lwdna, baseline = made.settings.arm("lwdna"), made.settings.arm("baseline")
-    first, seconds = made.initial(lwdna, 0)
-    files = {p.name: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
-    again, same_seconds = made.initial(lwdna, 0)
-    assert files == {p.name: p.stat().st_mtime_ns for p in tmp_path.iterdir()}
-    assert seconds == same_seconds
+    first, record = made.initial(lwdna, 0)
+    files = {p.name: p.stat().st_mtime_ns for p in made.folder.iterdir()}
+    again, same_record = made.initial(lwdna, 0)
+    assert files == {p.name: p.stat().st_mtime_ns for p in made.folder.iterdir()}
+    assert record == same_record
     for one, other in zip(first.weights, again.weights, strict=True):
         np.testing.assert_array_equal(one, other)
     assert th.count(first).macs <= th.count(network()).macs
     narrower = dataclasses.replace(lwdna.search, macs=0.5)
     smaller, _ = made.initial(dataclasses.replace(lwdna, search=narrower), 0)
     assert th.count(smaller).macs < th.count(first).macs
-    assert made.teacher(baseline, lambda model: pytest.fail("not distilled")) is None
+    assert made.teacher(baseline, lambda *given: pytest.fail("not distilled")) is None
     trained = []
-    teacher = made.teacher(lwdna, trained.append)
+    teacher = made.teacher(lwdna, lambda model, checkpoint: trained.append(model))
     assert len(trained) == 1
     assert th.count(teacher).params == th.count(th.widen(network(), 2)).params
-    made.teacher(lwdna, lambda model: pytest.fail("trained twice"))
+    made.teacher(lwdna, lambda *given: pytest.fail("trained twice"))
 
 
 def test_uniform_is_the_widest_that_fits(tmp_path, digits):
@@ -176,7 +179,7 @@ def test_teacher_of_other_classes_is_refused(tmp_path, digits):
         changed = experiment(distillation={"teacher": source})
         made = stages.Stages(changed, digits, tmp_path)
         with pytest.raises(ValueError, match=message):
-            made.teacher(arm, lambda model: None)
+            made.teacher(arm, lambda *given: None)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Channel widths for Keras CNNs: LW-DNA, and plain Keras models at the end."""
 
-from tf_hetero.callbacks import StopAtBudget
+from tf_hetero.callbacks import LatentSummaries, StopAtBudget
 from tf_hetero.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
 from tf_hetero.counting import Counts, count
 from tf_hetero.opening import to_functional
@@ -22,6 +22,7 @@ __all__ = [
     "ChannelGroup",
     "Comparison",
     "Counts",
+    "LatentSummaries",
     "Length",
     "Outcome",
     "ProximalAdam",

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_hetero.channels import ChannelGroup
 from tf_hetero.counting import CostModel
 from tf_hetero.proximal import Proximal
 from tf_hetero.reparameterizing import latent_vectors
@@ -28,9 +29,9 @@ class StopAtBudget(keras.callbacks.Callback):
         grouped: as in `trace`.
 
     Attributes:
-        reached: whether the budget was met.
-        history: for each look a dict with `step`, the fractions, and `units`, the
-            number of units kept by group.
+        history: for each look a dict with `step`, the fractions, `units`, the number
+            of units kept by group, `deciles`, the deciles of the latents' magnitudes,
+            and `reached`. A search that goes on is given what it had (a list).
 
     Raises:
         ValueError: when training begins, if there is no budget or one is out of
@@ -61,8 +62,13 @@ class StopAtBudget(keras.callbacks.Callback):
         self.check_every = check_every
         self.stop_limit = stop_limit
         self.grouped = grouped
-        self.reached = False
         self.history: list[dict[str, Any]] = []
+        self._fractions: dict[str, float] = {}
+
+    @property
+    def reached(self) -> bool:
+        """Whether the budget was met."""
+        return bool(self.history) and self.history[-1]["reached"]
 
     def on_train_begin(self, logs=None) -> None:
         del logs
@@ -71,8 +77,9 @@ class StopAtBudget(keras.callbacks.Callback):
         self._graph, self._costs = graph, CostModel(graph)
         limits = absolute_budgets(self.budgets, self._costs.counts())
         self._limits = {n: v / self._whole(n) for n, v in limits.items()}
-        self._fractions: dict[str, float] = {}
-        self.look()
+        if not self.history:
+            self.look()
+        self._fractions = {name: self.history[-1][name] for name in self._limits}
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         del batch
@@ -90,18 +97,28 @@ class StopAtBudget(keras.callbacks.Callback):
     def look(self) -> None:
         """Counts what is kept now, and stops the training if it is little enough."""
         kept, floors = self._kept()
-        fractions = {n: self._cost(n, kept) / self._whole(n) for n in self._limits}
-        self._fractions = fractions
-        units = {g.name: int(kept[i]) for i, g in enumerate(self._graph.groups)}
-        self.history.append({"step": self._step(), **fractions, "units": units})
-        self.reached = all(
-            fractions[name] - limit <= self.stop_limit
+        self._fractions = {n: self._cost(n, kept) / self._whole(n) for n in self._limits}
+        reached = all(
+            self._fractions[name] - limit <= self.stop_limit
             for name, limit in self._limits.items()
         )
+        magnitudes = np.abs(np.concatenate([*latent_vectors(self.model).values()]))
+        self.history.append(
+            {
+                "step": self._step(),
+                **self._fractions,
+                "units": {g.name: int(kept[i]) for i, g in self._free()},
+                "deciles": np.quantile(magnitudes, np.linspace(0, 1, 11)).tolist(),
+                "reached": reached,
+            }
+        )
         if np.array_equal(kept, floors):
-            self._all_gone(fractions)
-        if self.reached:
+            self._all_gone(self._fractions)
+        if reached:
             self.model.stop_training = True
+
+    def _free(self) -> list[tuple[int, ChannelGroup]]:
+        return [(i, g) for i, g in enumerate(self._graph.groups) if g.frozen is None]
 
     def _step(self) -> int:
         return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
@@ -110,11 +127,10 @@ class StopAtBudget(keras.callbacks.Callback):
         kept = self._costs.sizes.copy()
         floors = kept.copy()
         vectors = latent_vectors(self.model)
-        for index, group in enumerate(self._graph.groups):
-            if group.name in vectors:
-                floors[index] = min(self._optimizer.floor(group.name), group.size)
-                alive = np.abs(vectors[group.name]) >= self._optimizer.threshold
-                kept[index] = max(alive.sum(), floors[index])
+        for index, group in self._free():
+            floors[index] = min(self._optimizer.floor(group.name), group.size)
+            alive = np.abs(vectors[group.name]) >= self._optimizer.threshold
+            kept[index] = max(alive.sum(), floors[index])
         return kept, floors
 
     def _cost(self, name: str, kept: np.ndarray) -> float:
@@ -141,6 +157,47 @@ class StopAtBudget(keras.callbacks.Callback):
             f"floor. Received: {shown} at step {self.history[-1]['step']}, all groups at "
             f"their floors; the budget is {wanted}. {advice}"
         )
+
+
+class LatentSummaries(keras.callbacks.Callback):
+    """Writes latents and widths to TensorBoard after each epoch of a search.
+
+    Histograms `latents/GROUP` of the magnitudes, scalars `units/GROUP` and the
+    fractions of `StopAtBudget`. Needs TensorFlow.
+
+    Args:
+        log_dir: folder of the event files.
+        stop: the `StopAtBudget` of the same `fit`, which stands before it.
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, Figs. 4 and 5.
+    """
+
+    def __init__(self, log_dir: Any, stop: StopAtBudget) -> None:
+        super().__init__()
+        self.log_dir, self.stop = log_dir, stop
+
+    def on_train_begin(self, logs=None) -> None:
+        del logs
+        import tensorflow as tf
+
+        self._summary = tf.summary
+        self._writer = tf.summary.create_file_writer(str(self.log_dir))
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        del logs
+        look = self.stop.history[-1]
+        with self._writer.as_default(step=epoch):
+            for name, vector in latent_vectors(self.model).items():
+                self._summary.histogram(f"latents/{name}", np.abs(vector))
+                self._summary.scalar(f"units/{name}", look["units"][name])
+            for name, budget in self.stop.budgets.items():
+                if budget is not None:
+                    self._summary.scalar(name, look[name])
+
+    def on_train_end(self, logs=None) -> None:
+        del logs
+        self._writer.close()
 
 
 def _proximal(optimizer: Any) -> Proximal:

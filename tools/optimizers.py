@@ -50,6 +50,18 @@ def new_optimizer(settings: Settings, steps_per_epoch: int) -> CoupledSGD:
     )
 
 
+def search_rate(settings: Settings, steps_per_epoch: int) -> schedules.LearningRateSchedule:
+    """The schedule of DHP's search: divided by 10 after each of its epochs."""
+    epochs = settings.proximal.decay_at
+    return _divided(settings.learning_rate, [at * steps_per_epoch for at in epochs])
+
+
+def _divided(rate: float, steps: list[int]) -> schedules.LearningRateSchedule:
+    # Keras lowers the rate after the boundary's step, the papers before it.
+    values = [rate * 0.1**power for power in range(len(steps) + 1)]
+    return schedules.PiecewiseConstantDecay([step - 1 for step in steps], values)
+
+
 def learning_rate(
     settings: Settings, steps_per_epoch: int
 ) -> schedules.LearningRateSchedule:
@@ -57,9 +69,6 @@ def learning_rate(
     steps = settings.epochs * steps_per_epoch
     rate = settings.learning_rate
     if settings.decay == "step":
-        # Keras lowers the rate after the boundary's step, the papers before it.
-        boundaries = [round(fraction * steps) - 1 for fraction in settings.decay_at]
-        values = [rate * 0.1**power for power in range(len(boundaries) + 1)]
-        return schedules.PiecewiseConstantDecay(boundaries, values)
+        return _divided(rate, [round(fraction * steps) for fraction in settings.decay_at])
     final_fraction = 0.0 if settings.decay == "cosine" else 1.0
     return schedules.CosineDecay(rate, steps, alpha=final_fraction)

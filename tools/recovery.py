@@ -111,7 +111,7 @@ def _scores(model: Any, pictures: Any, arm: str) -> dict[str, Any]:
     import numpy as np
 
     import tf_hetero
-    from tools.stages import logits_loss
+    from tools.networks import logits_loss
 
     choice = ARMS[arm]
     if choice is None:
@@ -127,7 +127,7 @@ def _scores(model: Any, pictures: Any, arm: str) -> dict[str, Any]:
 
 def accuracy(model: Any, pictures: Any) -> float:
     """The accuracy on the test pictures."""
-    from tools.stages import logits_loss
+    from tools.networks import logits_loss
 
     model.compile(loss=logits_loss(), metrics=["accuracy"])
     batches = pictures.test_batches(512)
@@ -153,9 +153,9 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def _draw(results: list[dict[str, Any]], path: pathlib.Path) -> None:
-    from tools.summaries import new_figure, save_figure
+    from tools.figures import new_figure, save_figure
 
-    figure, axes = new_figure(7.5, 4.5)
+    figure, (axes,) = new_figure(7.5, 4.5)
     for color, arm in zip(_COLORS, ARMS, strict=True):
         chosen = sorted((r for r in results if r["arm"] == arm), key=lambda r: r["cut"])
         cuts = [0, *(r["cut"] for r in chosen)]

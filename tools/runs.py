@@ -5,15 +5,16 @@ import json
 import os
 import pathlib
 import shutil
-import time
 from typing import Any
 
 import keras
 
 import tf_hetero
+from tools.checkpoints import Checkpoint
+from tools.networks import cost, save_keras
 from tools.provenance import circumstances, write_text
 from tools.settings import Arm, SearchSettings, Settings
-from tools.stages import Stages, cost, save_keras
+from tools.stages import Stages
 from tools.training import train
 
 
@@ -67,11 +68,13 @@ def stored_result(run: Run, settings: Settings) -> dict[str, Any] | None:
 def fingerprint(settings: Settings, arm: Arm) -> dict[str, Any]:
     """The settings that a single run depends on, as JSON knows them."""
     values = dataclasses.asdict(settings)
-    for key in ("seeds", "arms", "data_dir", "distillation"):
+    for key in ("seeds", "arms", "data_dir", "distillation", "proximal"):
         del values[key]
     values["search"] = {"method": "none"}
     if arm.search.method != "none":
         values["search"] = dataclasses.asdict(arm.search)
+    if arm.search.method == "dhp":
+        values["proximal"] = dataclasses.asdict(settings.proximal)
     if arm.distilled:
         values["distillation"] = dataclasses.asdict(settings.distillation)
         values["distillation"]["width_multiplier"] = arm.search.width_multiplier
@@ -81,32 +84,34 @@ def fingerprint(settings: Settings, arm: Arm) -> dict[str, Any]:
 def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
     """Trains an arm's network, saves it and writes the result file."""
     settings, pictures = stages.settings, stages.pictures
-    model, search_seconds = stages.initial(run.arm, run.seed)
+    model, search = stages.initial(run.arm, run.seed)
     teacher = prepared_teacher(stages, run.arm)
     keras.utils.set_random_seed(run.seed)
-    start = time.perf_counter()
-    history = train(model, settings, pictures, run.seed, callbacks, teacher)
-    train_seconds = time.perf_counter() - start
+    kept = Checkpoint(stages.checkpoints / run.name, fingerprint(settings, run.arm))
+    history = train(model, settings, pictures, run.seed, callbacks, kept, teacher)
     save(model, run)
-    result = {
+    result: dict[str, Any] = {
         "arm": run.arm.name,
         "seed": run.seed,
         "accuracy": history["val_accuracy"][-1],
         "history": history,
         **cost(model),
-        "search_seconds": None if run.arm.search.method == "none" else search_seconds,
-        "train_seconds": round(train_seconds, 1),
+        "search_seconds": None if run.arm.search.method == "none" else search["seconds"],
+        **{key: search[key] for key in ("looks", "latents") if key in search},
+        "train_seconds": round(kept.seconds, 1),
         "settings": fingerprint(settings, run.arm),
         **circumstances("tools.train"),
     }
     write_text(run.result_file, json.dumps(result, indent=1) + "\n")
+    kept.remove()
     return result
 
 
 def prepared_teacher(stages: Stages, arm: Arm) -> keras.Model | None:
     """The arm's teacher, trained by the arm's own protocol if it is not there yet."""
+    settings, pictures = stages.settings, stages.pictures
     return stages.teacher(
-        arm, lambda model: train(model, stages.settings, stages.pictures, 0, [])
+        arm, lambda model, kept: train(model, settings, pictures, 0, [], kept)
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import ml_collections
 
 DECAYS = ("constant", "step", "cosine")
-METHODS = ("none", "uniform", "single_shot")
+METHODS = ("none", "uniform", "single_shot", "dhp")
 
 
 def _check_positive(settings: Any, names: tuple[str, ...]) -> None:
@@ -55,6 +55,31 @@ class SearchSettings:
             raise ValueError(
                 "`ratio` must be a fraction of the widened network's MACs, or 0 for "
                 f"`macs`. Received: ratio={self.ratio}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ProximalSettings:
+    """The search of an arm with `method="dhp"`; see `tf_hetero.StopAtBudget`.
+
+    It takes batches, rate, momentum and weight decay of the training; `decay_at` are
+    the epochs after which the rate is divided by 10.
+    """
+
+    l1_strength: float = 2e-4
+    penalty: str = "l1"
+    threshold: float = 5e-3
+    epochs: int = 100
+    decay_at: tuple[int, ...] = (50,)
+    check_every: int = 100
+    stop_limit: float = 0.02
+
+    def __post_init__(self) -> None:
+        _check_positive(self, ("threshold", "epochs", "check_every"))
+        if list(self.decay_at) != sorted(self.decay_at):
+            raise ValueError(
+                "`proximal.decay_at` must be growing epochs. Received: "
+                f"decay_at={self.decay_at}"
             )
 
 
@@ -114,6 +139,7 @@ class Settings:
     nesterov: bool = False
     weight_decay: float = 1e-4
     test_every: int = 1
+    proximal: ProximalSettings = ProximalSettings()
     distillation: DistillationSettings = DistillationSettings()
     arms: tuple[Arm, ...] = ()
 
@@ -172,6 +198,7 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
     distillation = _checked(
         values.pop("distillation", {}), DistillationSettings, "distillation."
     )
+    proximal = _checked(values.pop("proximal", {}), ProximalSettings, "proximal.")
     arms = values.pop("arms", {})
     if not isinstance(arms, Mapping) or not arms:
         raise ValueError(
@@ -180,6 +207,7 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
         )
     return Settings(
         **_checked(values, Settings, ""),
+        proximal=ProximalSettings(**proximal),
         distillation=DistillationSettings(**distillation),
         arms=tuple(
             _arm(name, search, dict(changes), distillation)

@@ -1,17 +1,15 @@
 """Tables and pictures of an experiment, made from its result files alone."""
 
-import itertools
 import json
 import pathlib
 import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from tools.figures import BASELINE_COLOR, new_figure, palette, save_figure, shown_name
 from tools.provenance import write_text
+from tools.search_figures import search_progress
 from tools.settings import tested_epochs
-
-_BASELINE_COLOR = "#555555"
-_COLORS = ("#d1495b", "#30638e", "#edae49", "#00798c", "#8e5572", "#7a9e3b", "#c46a2d")
 
 
 def summary(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -100,17 +98,12 @@ def table(summarized: dict[str, Any]) -> str:
     return text
 
 
-def shown_name(arm: str) -> str:
-    """An arm's name as people write it."""
-    return {"lwdna": "LW-DNA"}.get(arm, arm.replace("_", " "))
-
-
 def _percent(value: float | None) -> str:
     return "" if value is None else f"{100 * value:.2f}"
 
 
 def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
-    """Writes results.md, results.json, curves.png and widths.png; returns the table."""
+    """Writes tables and pictures of the results into a folder; returns the table."""
     summarized = summary(results)
     text = table(summarized)
     write_text(folder / "results.md", text)
@@ -118,20 +111,16 @@ def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
     save_figure(_curves(results), folder / "curves.png")
     if "baseline" in summarized["arms"] and len(summarized["arms"]) > 1:
         save_figure(_widths(results), folder / "widths.png")
+    searched = [result for result in results if "looks" in result]
+    if searched:
+        save_figure(search_progress(searched), folder / "search.png")
     return text
-
-
-def _colors(results) -> dict[str, str]:
-    arms = _arms(results)
-    others = [arm for arm in arms if arm != "baseline"]
-    cycle = itertools.cycle(_COLORS)
-    return {"baseline": _BASELINE_COLOR, **dict(zip(others, cycle, strict=False))}
 
 
 def _curves(results):
     """Error over epochs, training and test, every seed (LW-DNA's Fig. 4)."""
-    figure, axes = new_figure(8, 4)
-    colors, settled = _colors(results), [0.0]
+    figure, (axes,) = new_figure(8, 4)
+    colors, settled = palette(_arms(results)), [0.0]
     for result in results:
         arm, history = result["arm"], result["history"]
         every = result["settings"].get("test_every", 1)
@@ -158,8 +147,8 @@ def _curves(results):
 def _widths(results):
     """Remaining channels over the baseline's, layer by layer (LW-DNA's Fig. 5)."""
     base = next(result["widths"] for result in results if result["arm"] == "baseline")
-    figure, axes = new_figure(max(8, 0.35 * len(base)), 4.5)
-    places, colors = range(len(base)), _colors(results)
+    figure, (axes,) = new_figure(max(8, 0.35 * len(base)), 4.5)
+    places, colors = range(len(base)), palette(_arms(results))
     for arm in _arms(results)[1:]:
         found = [result["widths"] for result in results if result["arm"] == arm]
         ratios = [[widths[name] / base[name] for name in base] for widths in found]
@@ -167,7 +156,7 @@ def _widths(results):
             axes.plot(places, row, ".", color=colors[arm], ms=4, alpha=0.5)
         means = [statistics.mean(column) for column in zip(*ratios, strict=True)]
         axes.plot(places, means, color=colors[arm], lw=1.5, label=shown_name(arm))
-    axes.axhline(1, color=_BASELINE_COLOR, lw=1)
+    axes.axhline(1, color=BASELINE_COLOR, lw=1)
     axes.set_ylim(bottom=0)
     axes.set_xticks(places, list(base), rotation=60, ha="right", fontsize=8)
     axes.set(
@@ -176,21 +165,3 @@ def _widths(results):
     )
     axes.legend(frameon=False, fontsize=8)
     return figure
-
-
-def new_figure(width: float, height: float):
-    """An empty figure in the style of all of them, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def save_figure(figure, path: pathlib.Path) -> None:
-    """Writes a figure beside, then renames."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    figure.savefig(unfinished, dpi=120)
-    unfinished.replace(path)

@@ -70,22 +70,22 @@ def _result(row: str, criterion: str, seed: int) -> dict[str, Any]:
 
 def search(row: str, criterion: str, seed: int) -> dict[str, Any]:
     """Searches the widths of a row and counts baseline and result."""
-    from tools import settings, stages
+    from tools import networks, settings
 
     config = importlib.import_module(f"configs.{row}_lwdna").get_config()
     experiment = settings.resolve(config)
     pictures = _pictures(experiment, seed)
     chosen = dataclasses.replace(experiment.arm("lwdna").search, criterion=criterion)
     start = time.perf_counter()
-    found = stages.new_network(experiment, chosen, pictures, seed)
+    found = networks.new_network(experiment, chosen, pictures, seed)
     seconds = round(time.perf_counter() - start, 1)
-    baseline = stages.build_network(experiment, pictures)
+    baseline = networks.build_network(experiment, pictures)
     return {
         "pictures": "real" if _DATA_DIR.value else "noise",
         "batch_size": len(pictures.train),
         "seconds": seconds,
-        "baseline": stages.cost(baseline),
-        "lwdna": stages.cost(found),
+        "baseline": networks.cost(baseline),
+        "lwdna": networks.cost(found),
     }
 
 

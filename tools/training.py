@@ -6,9 +6,10 @@ from typing import Any
 import keras
 
 from tf_hetero import datasets
+from tools.checkpoints import Checkpoint
+from tools.networks import logits_loss
 from tools.optimizers import new_optimizer
 from tools.settings import DistillationSettings, Settings, tested_epochs
-from tools.stages import logits_loss
 
 
 def train(
@@ -17,29 +18,35 @@ def train(
     pictures: datasets.Pictures,
     seed: int,
     callbacks: list[Any],
+    checkpoint: Checkpoint,
     teacher: keras.Model | None = None,
 ) -> dict[str, list[float]]:
-    """Trains a model and returns the history, test accuracy last."""
+    """Trains a model, from the checkpoint on, and returns the history."""
     steps = pictures.steps_per_epoch(settings.batch_size)
     learner = model
     if teacher is not None:
         learner = distiller(teacher, model, settings.distillation)
     optimizer = new_optimizer(settings, steps)
     learner.compile(optimizer, logits_loss(), metrics=["accuracy"])
-    history = learner.fit(
-        pictures.training_batches(settings.batch_size, seed),
-        steps_per_epoch=steps,
-        epochs=settings.epochs,
-        shuffle=False,
-        validation_data=pictures.test_batches(512),
-        validation_freq=tested_epochs(settings.epochs, settings.test_every),
-        callbacks=callbacks,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    return {
-        key: [round(float(value), 5) for value in values]
-        for key, values in history.history.items()
-    }
+    checkpoint.restore(learner)
+    if checkpoint.epochs < settings.epochs:
+        learner.fit(
+            pictures.training_batches(settings.batch_size, seed, checkpoint.epochs),
+            steps_per_epoch=steps,
+            initial_epoch=checkpoint.epochs,
+            epochs=settings.epochs,
+            shuffle=False,
+            validation_data=pictures.test_batches(512),
+            validation_freq=tested_epochs(settings.epochs, settings.test_every),
+            callbacks=[*callbacks, checkpoint],
+            verbose=verbosity(),
+        )
+    return checkpoint.history
+
+
+def verbosity() -> int:
+    """A bar where somebody looks at it, else a line an epoch."""
+    return 1 if sys.stdout.isatty() else 2
 
 
 def distiller(

@@ -1,0 +1,35 @@
+r"""DHP on scikit-learn's handwritten digits, small enough to watch.
+
+No paper has this row: 400 pictures of 8x8 pixels to train on, 1,397 to test on, a small
+residual network, half of the baseline's MACs. The penalty is a thousand times the paper's
+for CIFAR, so that 13 steps an epoch are enough.
+
+    python -m tools.train --config=configs/digits_dhp.py --workdir=runs/digits_dhp
+"""
+
+from tools.settings import default_config
+
+
+def get_config():
+    config = default_config()
+    config.network = "DigitsNet"
+    config.dataset = "digits"
+    config.epochs = 30
+    config.batch_size = 32
+    config.learning_rate = 0.05
+    config.decay = "cosine"
+    config.seeds = (0, 1, 2, 3, 4)
+    config.search.method = "dhp"
+    config.search.width_multiplier = 1.0
+    config.search.macs = 0.5
+    config.search.min_conv_fraction = 0.2
+    config.search.min_dense_fraction = 0.45
+    config.proximal.l1_strength = 0.05
+    config.proximal.check_every = 5
+    config.proximal.stop_limit = 0.02
+    config.arms = {
+        "baseline": {"method": "none"},
+        "uniform": {"method": "uniform"},
+        "dhp": {},
+    }
+    return config

@@ -1,0 +1,40 @@
+"""What all pictures share: names, colors, style, and how they are written."""
+
+import itertools
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+BASELINE_COLOR = "#555555"
+_COLORS = ("#d1495b", "#30638e", "#edae49", "#00798c", "#8e5572", "#7a9e3b", "#c46a2d")
+
+
+def shown_name(arm: str) -> str:
+    """An arm's name as people write it."""
+    return {"lwdna": "LW-DNA"}.get(arm, arm.replace("_", " "))
+
+
+def palette(names: Iterable[str]) -> dict[str, str]:
+    """A color for each name; the baseline's is grey."""
+    others = [name for name in dict.fromkeys(names) if name != "baseline"]
+    cycle = itertools.cycle(_COLORS)
+    return {"baseline": BASELINE_COLOR, **dict(zip(others, cycle, strict=False))}
+
+
+def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, list[Any]]:
+    """An empty figure in the style of all of them, and its axes from left to right."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = list(figure.subplots(1, columns, squeeze=False)[0])
+    for one in axes:
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def save_figure(figure, path: pathlib.Path) -> None:
+    """Writes a figure beside, then renames."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    figure.savefig(unfinished, dpi=120)
+    unfinished.replace(path)
