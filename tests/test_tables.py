@@ -158,3 +158,40 @@ def test_results_are_written_beside_and_renamed(tmp_path):
     write_text(path, "a")
     write_text(path, "b")
     assert path.read_text() == "b" and len(list(path.parent.iterdir())) == 1
+
+
+def test_dhp_rows_are_the_papers():
+    """What the released scripts say (FACTS.md 3), row by row."""
+    wanted = {  # ratio, lambda, threshold, stop limit, width
+        "cifar10_resnet20_dhp": (0.5, 2e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet56_dhp50": (0.5, 3e-4, 5e-3, 0.01, 1),
+        "cifar10_resnet56_dhp38": (0.38, 3e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet110_dhp62": (0.62, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet110_dhp20": (0.2, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet164_dhp50": (0.5, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet164_dhp20": (0.2, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_densenet40_dhp38": (0.38, 2e-4, 5e-3, 0.02, 1),
+        "cifar10_densenet40_dhp28": (0.28, 2e-4, 5e-3, 0.02, 1),
+        "tiny_mobilenetv1_dhp24_2": (0.24, 5e-5, 2e-3, 0.02, 2),
+        "tiny_mobilenetv1_dhp50": (0.5, 5e-5, 2e-3, 0.02, 1),
+        "tiny_mobilenetv2_dhp24_2": (0.24, 1e-4, 5e-3, 0.02, 2),
+        "tiny_mobilenetv2_dhp10": (0.1, 1e-4, 1e-3, 0.02, 1),
+    }
+    found = {path.stem for path in (ROOT / "configs").glob("*_*_dhp*.py")}
+    assert found == set(wanted)
+    for name, values in wanted.items():
+        module = importlib.import_module(f"configs.{name}")
+        experiment = settings.resolve(module.get_config())
+        search, proximal = experiment.arm("dhp").search, experiment.proximal
+        assert search.method == "dhp" and search.min_channels == 4
+        assert values == (
+            search.ratio,
+            proximal.l1_strength,
+            proximal.threshold,
+            proximal.stop_limit,
+            search.width_multiplier,
+        )
+        assert f"--config=configs/{name}.py" in module.__doc__
+        shape, classes = rows.SHAPES[experiment.dataset]
+        graph = th.trace(getattr(models, experiment.network)(shape, classes))
+        assert len(graph.matching(search.exclude, "exclude")) == len(search.exclude)

@@ -71,3 +71,69 @@ def _distilled(config: Any) -> Any:
         "lwdna": {},
     }
     return config
+
+
+def dhp_cifar(network: str, ratio: float, l1_strength: float, **proximal: Any) -> Any:
+    """DHP on CIFAR-10: search, strip, then 300 epochs from the generated kernels.
+
+    The last stage of the ResNets is not shrunk and every group keeps four channels, as
+    in the released code; no distillation.
+
+    Args:
+        network: name of a builder in `tf_hetero.models`.
+        ratio: the budget, a fraction of the network's MACs.
+        l1_strength: the paper's lambda.
+        **proximal: what the row changes of `ProximalSettings`.
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, section 4.1; the numbers
+          are those of the released scripts.
+    """
+    config = _sparse(network, "cifar10", ratio, 1.0, l1_strength, proximal)
+    config.epochs = 300
+    if network.startswith("ResNet"):
+        config.search.exclude = ("stage3_block1_shortcut",)
+    return config
+
+
+def dhp_tiny_imagenet(
+    network: str, ratio: float, width: float, l1_strength: float, **proximal: Any
+) -> Any:
+    """DHP on Tiny-ImageNet: 220 epochs after a search that may prune the classifier.
+
+    Args:
+        width: how much wider than the network the searched one is.
+        network, ratio, l1_strength, **proximal: as for `dhp_cifar`; the ratio is of
+            the widened network's MACs.
+
+    References:
+        - As `dhp_cifar`.
+    """
+    config = _sparse(network, "tiny_imagenet", ratio, width, l1_strength, proximal)
+    config.epochs = 220
+    config.decay_at = (200 / 220, 205 / 220, 210 / 220, 215 / 220)
+    config.search.min_dense_fraction = 0.45 if width > 1 else 0.4
+    config.proximal.decay_at = (50, 70)
+    return config
+
+
+def _sparse(
+    network: str,
+    dataset: str,
+    ratio: float,
+    width: float,
+    l1_strength: float,
+    proximal: dict[str, Any],
+) -> Any:
+    config = default_config()
+    config.network, config.dataset = network, dataset
+    config.search.method = "dhp"
+    config.search.width_multiplier = width
+    config.search.ratio = ratio
+    config.search.min_conv_fraction = 0.0
+    config.search.min_dense_fraction = 0.0
+    config.search.min_channels = 4
+    config.proximal.l1_strength = l1_strength
+    config.proximal.update(proximal)
+    config.arms = {"baseline": {"method": "none"}, "dhp": {}}
+    return config

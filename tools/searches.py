@@ -11,7 +11,7 @@ from tools.checkpoints import Checkpoint
 from tools.networks import budget_of, build_network, logits_loss
 from tools.optimizers import search_rate
 from tools.settings import SearchSettings, Settings
-from tools.training import verbosity
+from tools.training import fit
 
 
 def sparse_network(
@@ -43,7 +43,7 @@ def sparse_network(
         grouped=search.grouped,
     )
     checkpoint.lists["looks"] = stop.history
-    _fit(hyper, settings, search, pictures, seed, stop, checkpoint)
+    _search(hyper, settings, search, pictures, seed, stop, checkpoint)
     magnitudes = {n: np.abs(z) for n, z in tf_hetero.latent_vectors(hyper).items()}
     masks = tf_hetero.select(
         hyper,
@@ -62,7 +62,7 @@ def sparse_network(
     return tf_hetero.strip(hyper, masks, search.grouped), record
 
 
-def _fit(hyper, settings: Settings, search, pictures, seed, stop, checkpoint) -> None:
+def _search(hyper, settings: Settings, search, pictures, seed, stop, checkpoint) -> None:
     proximal = settings.proximal
     steps = pictures.steps_per_epoch(settings.batch_size)
     optimizer = tf_hetero.ProximalSGD(
@@ -77,17 +77,9 @@ def _fit(hyper, settings: Settings, search, pictures, seed, stop, checkpoint) ->
     )
     hyper.compile(optimizer, logits_loss(), metrics=["accuracy"])
     checkpoint.restore(hyper)
-    if stop.reached or checkpoint.epochs == proximal.epochs:
-        return
-    hyper.fit(
-        pictures.training_batches(settings.batch_size, seed, checkpoint.epochs),
-        steps_per_epoch=steps,
-        initial_epoch=checkpoint.epochs,
-        epochs=proximal.epochs,
-        shuffle=False,
-        callbacks=[stop, *_summaries(stop, checkpoint), checkpoint],
-        verbose=verbosity(),
-    )
+    if not stop.reached:
+        callbacks = [stop, *_summaries(stop, checkpoint)]
+        fit(hyper, settings, pictures, seed, proximal.epochs, callbacks, checkpoint)
 
 
 def _summaries(stop: tf_hetero.StopAtBudget, checkpoint: Checkpoint) -> list[Any]:

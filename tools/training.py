@@ -29,24 +29,37 @@ def train(
     optimizer = new_optimizer(settings, steps)
     learner.compile(optimizer, logits_loss(), metrics=["accuracy"])
     checkpoint.restore(learner)
-    if checkpoint.epochs < settings.epochs:
-        learner.fit(
-            pictures.training_batches(settings.batch_size, seed, checkpoint.epochs),
-            steps_per_epoch=steps,
-            initial_epoch=checkpoint.epochs,
-            epochs=settings.epochs,
-            shuffle=False,
-            validation_data=pictures.test_batches(512),
-            validation_freq=tested_epochs(settings.epochs, settings.test_every),
-            callbacks=[*callbacks, checkpoint],
-            verbose=verbosity(),
-        )
+    validation = {
+        "validation_data": pictures.test_batches(512),
+        "validation_freq": tested_epochs(settings.epochs, settings.test_every),
+    }
+    arguments = (learner, settings, pictures, seed, settings.epochs, callbacks, checkpoint)
+    fit(*arguments, **validation)
     return checkpoint.history
 
 
-def verbosity() -> int:
-    """A bar where somebody looks at it, else a line an epoch."""
-    return 1 if sys.stdout.isatty() else 2
+def fit(
+    model: keras.Model,
+    settings: Settings,
+    pictures: datasets.Pictures,
+    seed: int,
+    epochs: int,
+    callbacks: list[Any],
+    checkpoint: Checkpoint,
+    **options: Any,
+) -> None:
+    """Trains a compiled model up to `epochs`, from the epoch of the checkpoint on."""
+    if checkpoint.epochs < epochs:
+        model.fit(
+            pictures.training_batches(settings.batch_size, seed, checkpoint.epochs),
+            steps_per_epoch=pictures.steps_per_epoch(settings.batch_size),
+            initial_epoch=checkpoint.epochs,
+            epochs=epochs,
+            shuffle=False,
+            callbacks=[*callbacks, checkpoint],
+            verbose=1 if sys.stdout.isatty() else 2,
+            **options,
+        )
 
 
 def distiller(

@@ -1,0 +1,34 @@
+r"""ResNet-20 at half its MACs, four ways: uniform, LW-DNA, DHP, and the whole network.
+
+No paper has this study: CIFAR-10, 20,000 pictures, 15 epochs, 3 seeds. LW-DNA searches in
+the network of twice the width, DHP in the network itself. DHP's lambda is ten times the
+paper's, so that the search takes minutes: a step moves a latent by lambda times the rate,
+2e-5 with the paper's, which needs about 19,000 steps, or 60 of these epochs, to halve the
+network.
+
+    python -m tools.train --config=configs/cifar10_resnet20_half.py --workdir=runs/half
+
+Not run yet.
+"""
+
+from tools.settings import default_config
+
+
+def get_config():
+    config = default_config()
+    config.network = "ResNet20"
+    config.dataset = "cifar10"
+    config.train_examples = 20_000
+    config.epochs = 15
+    config.test_every = 5
+    config.search.macs = 0.5
+    config.search.exclude = ("stage3_block1_conv2",)
+    config.proximal.l1_strength = 2e-3
+    dhp = {"method": "dhp", "width_multiplier": 1.0, "min_conv_fraction": 0.0}
+    config.arms = {
+        "baseline": {"method": "none"},
+        "uniform": {"method": "uniform"},
+        "lwdna": {"min_conv_fraction": 0.1},
+        "dhp": {**dhp, "min_channels": 4},
+    }
+    return config
