@@ -1,10 +1,13 @@
 r"""DHP on scikit-learn's handwritten digits, small enough to watch.
 
 No paper has this row: 400 pictures of 8x8 pixels to train on, 1,397 to test on, a small
-residual network, half of the baseline's MACs. The penalty is a thousand times the paper's
-for CIFAR, so that 13 steps an epoch are enough.
+residual network, half of the baseline's MACs. The penalty is 250 times the paper's for
+CIFAR, so that 13 steps an epoch are enough.
 
     python -m tools.train --config=configs/digits_dhp.py --workdir=runs/digits_dhp
+
+Seen on 2026-11-21 (AMD EPYC, five seeds): baseline 91.94 ± 1.51 %, DHP 91.84 ± 1.05 %, uniform
+width 91.01 ± 1.25 %.
 """
 
 from tools.settings import default_config

@@ -11,7 +11,7 @@ _COLORS = ("#d1495b", "#30638e", "#edae49", "#00798c", "#8e5572", "#7a9e3b", "#c
 
 def shown_name(arm: str) -> str:
     """An arm's name as people write it."""
-    return {"lwdna": "LW-DNA"}.get(arm, arm.replace("_", " "))
+    return {"lwdna": "LW-DNA", "dhp": "DHP"}.get(arm, arm.replace("_", " "))
 
 
 def palette(names: Iterable[str]) -> dict[str, str]:
@@ -30,6 +30,14 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, list
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def legend(axes) -> None:
+    """One entry for all lines of the same label."""
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    columns = 1 + len(unique) // 12
+    axes.legend(unique.values(), unique.keys(), frameon=False, fontsize=8, ncols=columns)
 
 
 def save_figure(figure, path: pathlib.Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tools.figures import new_figure, palette, shown_name
+from tools.figures import legend, new_figure, palette, shown_name
 
 
 def search_progress(results: Sequence[dict[str, Any]]) -> Any:
@@ -16,12 +16,11 @@ def search_progress(results: Sequence[dict[str, Any]]) -> Any:
     figure, (cost, widths, latents) = new_figure(12, 4, columns=3)
     colors = palette([result["arm"] for result in results])
     for result in results:
-        looks = result["looks"]
-        label = f"{shown_name(result['arm'])}, seed {result['seed']}"
+        looks, arm = result["looks"], result["arm"]
         line = [look["macs"] for look in looks]
-        cost.plot(_steps(looks), line, color=colors[result["arm"]], lw=1.2, label=label)
+        cost.plot(_steps(looks), line, color=colors[arm], lw=1.2, label=shown_name(arm))
     cost.set(ylabel="MACs kept / whole", title="Cost, one line a seed", ylim=(0, 1.05))
-    cost.legend(frameon=False, fontsize=8)
+    legend(cost)
     first = results[0]
     _plot_widths(widths, first)
     _plot_deciles(latents, first)
@@ -49,6 +48,6 @@ def _plot_widths(axes, result: dict[str, Any]) -> None:
 def _plot_deciles(axes, result: dict[str, Any]) -> None:
     looks = result["looks"]
     for decile, values in enumerate(zip(*(look["deciles"] for look in looks), strict=True)):
-        shade = str(0.75 - 0.6 * abs(decile / 10 - 0.5) * 2 * 0.5)
+        shade = str(0.15 + 0.12 * abs(decile - 5))
         axes.plot(_steps(looks), values, color=shade, lw=1.6 if decile == 5 else 0.9)
     axes.set(ylabel="|latent|", title="Deciles of the latents, median bold", ylim=(0, None))

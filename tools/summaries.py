@@ -6,7 +6,14 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from tools.figures import BASELINE_COLOR, new_figure, palette, save_figure, shown_name
+from tools.figures import (
+    BASELINE_COLOR,
+    legend,
+    new_figure,
+    palette,
+    save_figure,
+    shown_name,
+)
 from tools.provenance import write_text
 from tools.search_figures import search_progress
 from tools.settings import tested_epochs
@@ -133,10 +140,7 @@ def _curves(results):
             settled += [e for at, e in zip(epochs, errors, strict=True) if at > 3]
             label = f"{shown_name(arm)}, {'test' if key != 'accuracy' else 'training'}"
             axes.plot(epochs, errors, style, color=colors[arm], lw=1.2, label=label)
-    handles, labels = axes.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    columns = 1 + len(unique) // 12
-    axes.legend(unique.values(), unique.keys(), frameon=False, fontsize=8, ncols=columns)
+    legend(axes)
     axes.set(
         xlabel="epoch", ylabel="error (%)", title="Error while training, one line a seed"
     )
