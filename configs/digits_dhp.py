@@ -6,8 +6,8 @@ CIFAR, so that 13 steps an epoch are enough.
 
     python -m tools.train --config=configs/digits_dhp.py --workdir=runs/digits_dhp
 
-Seen on 2026-11-21 (AMD EPYC, five seeds): baseline 91.94 ± 1.51 %, DHP 91.84 ± 1.05 %, uniform
-width 91.01 ± 1.25 %.
+Seen on 2026-11-21 (AMD EPYC, five seeds): baseline 91.94 ± 1.51 %, DHP 91.84 ± 1.05 %,
+uniform width 91.01 ± 1.25 %.
 """
 
 from tools.settings import default_config
