@@ -220,6 +220,13 @@ def test_records_are_read_in_an_order_of_the_key(tmp_path):
     assert shuffled(0, 1) == shuffled(0, 1) != shuffled(0, 2)
     assert sorted(shuffled(0, 1)) == sorted(order)
     assert len({tuple(shuffled(0, n)) for n in range(5)}) == 5
+    expected = shuffled(0, 1)
+    for global_seed in (0, 7):
+        tf.random.set_seed(global_seed)
+        assert shuffled(0, 1) == expected
+    source = dataclasses.replace(source, block=4)  # blocks of 4, 4, 4 and 3
+    assert len({tuple(shuffled(0, n)) for n in range(5)}) == 5
+    assert sorted(shuffled(0, 1)) == sorted(order)
     front = source.front(4)
     assert len(front) == 4
     assert sorted(int(y) for _, _, y in front.reader()(np.array([0, 0]))) == [1, 2, 3, 4]

@@ -59,21 +59,22 @@ class Examples:
 class Records:
     """Pictures and labels in TFRecord files, too many for the memory.
 
-    The order is drawn in two steps: that of the files, then within a buffer.
+    The order is drawn in two steps: that of the files, then within blocks of records.
+    (`tf.data.Dataset.shuffle` would depend on TensorFlow's global seed, too.)
 
     Attributes:
         files: the record files.
         size: number of examples in them.
         parse: makes `(picture, label)` of a record, a TensorFlow function.
         limit: only so many from the front; all if None.
-        buffer: number of records that are shuffled together.
+        block: number of records that are shuffled together; two blocks are held.
     """
 
     files: Sequence[str]
     size: int
     parse: Callable[[Any], tuple[Any, Any]]
     limit: int | None = None
-    buffer: int = 16_384
+    block: int = 8_192
 
     def __len__(self) -> int:
         return self.size if self.limit is None else self.limit
@@ -89,14 +90,20 @@ class Records:
         with tf.device("CPU"):
             files = tf.constant(list(self.files))
 
+        def shuffled(key):
+            random = tf.random.experimental
+            return lambda number, records: random.stateless_shuffle(
+                records, random.stateless_fold_in(key, number)
+            )
+
         def one_pass(key):
             names = files
             if key is not None and self.limit is None:
                 names = tf.random.experimental.stateless_shuffle(files, key)
             stream = tf.data.TFRecordDataset(names, num_parallel_reads=1).take(len(self))
             if key is not None:
-                seed = tf.random.stateless_uniform([], key, None, None, tf.int64)
-                stream = stream.shuffle(self.buffer, seed)
+                blocks = stream.batch(self.block).enumerate()
+                stream = blocks.map(shuffled(key)).prefetch(1).unbatch()
             return stream.enumerate().map(
                 lambda index, record: (index, *self.parse(record)), tf.data.AUTOTUNE
             )
