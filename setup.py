@@ -28,7 +28,7 @@ EXTRAS["test"] = [
 setup(
     name="tf_hetero",
     version=VERSION,
-    description="Channel widths for Keras CNNs: LW-DNA for any static Keras model",
+    description="Channel widths for Keras CNNs: LW-DNA and DHP for any static Keras model",
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -1,4 +1,4 @@
-"""Channel widths for Keras CNNs: LW-DNA, and plain Keras models at the end."""
+"""Channel widths for Keras CNNs: LW-DNA and DHP, and plain Keras models at the end."""
 
 from tf_hetero.callbacks import LatentSummaries, StopAtBudget
 from tf_hetero.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight

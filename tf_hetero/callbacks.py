@@ -34,10 +34,9 @@ class StopAtBudget(keras.callbacks.Callback):
             and `reached`. A search that goes on is given what it had (a list).
 
     Raises:
-        ValueError: when training begins, if there is no budget or one is out of
-            range, or the model was not compiled with a proximal optimizer; in
-            training, if all groups are at their floors and the budget is not met,
-            or all are there at the first look.
+        ValueError: when training begins, if there is no budget, one is out of range
+            or the floors exclude it, or the model was not compiled with a proximal
+            optimizer; at the first looks, if all groups are at their floors already.
 
     References:
         - Differentiable Meta Pruning via HyperNetworks, section 3.4 (the search
@@ -77,6 +76,10 @@ class StopAtBudget(keras.callbacks.Callback):
         self._graph, self._costs = graph, CostModel(graph)
         limits = absolute_budgets(self.budgets, self._costs.counts())
         self._limits = {n: v / self._whole(n) for n, v in limits.items()}
+        self._floors = self._costs.sizes.copy()
+        for index, group in self._free():
+            self._floors[index] = min(self._optimizer.floor(group.name), group.size)
+        self._check_reachable()
         if not self.history:
             self.look()
         self._fractions = {name: self.history[-1][name] for name in self._limits}
@@ -96,8 +99,8 @@ class StopAtBudget(keras.callbacks.Callback):
 
     def look(self) -> None:
         """Counts what is kept now, and stops the training if it is little enough."""
-        kept, floors = self._kept()
-        self._fractions = {n: self._cost(n, kept) / self._whole(n) for n in self._limits}
+        kept = self._kept()
+        self._fractions = self._fractions_of(kept)
         reached = all(
             self._fractions[name] - limit <= self.stop_limit
             for name, limit in self._limits.items()
@@ -112,8 +115,12 @@ class StopAtBudget(keras.callbacks.Callback):
                 "reached": reached,
             }
         )
-        if np.array_equal(kept, floors):
-            self._all_gone(self._fractions)
+        if len(self.history) <= 2 and np.array_equal(kept, self._floors):
+            raise ValueError(
+                "The latents must differ when they are counted. Received: every channel "
+                f"group at its floor at step {self._step()}, {self._shown()}. Lower "
+                "l1_strength or check_every."
+            )
         if reached:
             self.model.stop_training = True
 
@@ -123,15 +130,16 @@ class StopAtBudget(keras.callbacks.Callback):
     def _step(self) -> int:
         return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
 
-    def _kept(self) -> tuple[np.ndarray, np.ndarray]:
+    def _kept(self) -> np.ndarray:
         kept = self._costs.sizes.copy()
-        floors = kept.copy()
         vectors = latent_vectors(self.model)
         for index, group in self._free():
-            floors[index] = min(self._optimizer.floor(group.name), group.size)
             alive = np.abs(vectors[group.name]) >= self._optimizer.threshold
-            kept[index] = max(alive.sum(), floors[index])
-        return kept, floors
+            kept[index] = max(alive.sum(), self._floors[index])
+        return kept
+
+    def _fractions_of(self, kept: np.ndarray) -> dict[str, float]:
+        return {n: self._cost(n, kept) / self._whole(n) for n in self._limits}
 
     def _cost(self, name: str, kept: np.ndarray) -> float:
         return float(getattr(self._costs, name)(kept))
@@ -139,24 +147,19 @@ class StopAtBudget(keras.callbacks.Callback):
     def _whole(self, name: str) -> float:
         return self._cost(name, self._costs.sizes)
 
-    def _all_gone(self, fractions: dict[str, float]) -> None:
-        """All groups at their floors: there is nothing left to choose by."""
-        first = len(self.history) <= 2
-        if self.reached and not first:
-            return
-        shown = ", ".join(f"{n}={value:.3f}" for n, value in fractions.items())
-        wanted = ", ".join(f"{n}={value:.3f}" for n, value in self._limits.items())
-        advice = (
-            "Lower l1_strength or check_every, so that latents differ when they are "
-            "counted."
-            if self.reached
-            else "Raise the budget or lower the floors."
-        )
-        raise ValueError(
-            "The search must meet its budget before every channel group is at its "
-            f"floor. Received: {shown} at step {self.history[-1]['step']}, all groups at "
-            f"their floors; the budget is {wanted}. {advice}"
-        )
+    def _check_reachable(self) -> None:
+        smallest = self._fractions_of(self._floors)
+        for name, limit in self._limits.items():
+            if smallest[name] - limit > self.stop_limit:
+                raise ValueError(
+                    "The budget must be reachable with the optimizer's floors and frozen "
+                    f"groups. Received: {name}={limit:.3f} of the model, but the smallest "
+                    f"reachable value is {smallest[name]:.3f}. Raise the budget or lower "
+                    "the floors."
+                )
+
+    def _shown(self) -> str:
+        return ", ".join(f"{name}={value:.3f}" for name, value in self._fractions.items())
 
 
 class LatentSummaries(keras.callbacks.Callback):

@@ -1,4 +1,4 @@
-r"""Trains a baseline and its LW-DNA with one protocol, and shows them side by side.
+r"""Trains a baseline and what a search makes of it with one protocol, side by side.
 
     python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
 
