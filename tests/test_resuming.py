@@ -23,6 +23,7 @@ RUN = "dhp-seed0"
 OPTIONS = (
     *("--config.seeds=(0,)", "--arms=dhp", "--config.epochs=4"),
     *("--config.proximal.l1_strength=0.08", "--config.proximal.check_every=1"),
+    "--checkpoint_seconds=0",
 )
 
 
@@ -107,13 +108,20 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(tmp_path):
     x, y = batch()
     model.fit(x, y, epochs=2, verbose=0, callbacks=[checkpoint])
     good = [np.array(w) for w in model.weights]
-    with pytest.raises(ValueError, match=r"nan in epoch 3.*\(epoch 2 in .*learning rate"):
+    with pytest.raises(ValueError, match=r"nan in epoch 3.*: epoch 2 in .*learning rate"):
         model.fit(x * np.nan, y, initial_epoch=2, epochs=4, callbacks=[checkpoint])
     again, restored = training(tmp_path)
     restored.restore(again)
     assert restored.epochs == 2 and len(restored.history["loss"]) == 2
     for now, then in zip(again.weights, good, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+def test_short_epochs_are_not_kept_each(tmp_path):
+    model, checkpoint = training(tmp_path)
+    checkpoint.every = 1e6
+    model.fit(*batch(), epochs=3, verbose=0, callbacks=[checkpoint])
+    assert checkpoint.epochs == 3 and not list(tmp_path.iterdir())
 
 
 def test_only_the_last_epoch_is_kept(tmp_path):

@@ -24,6 +24,8 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: where to keep it; nothing else may be in there.
         settings: what the training depends on.
+        every: least number of seconds from one keeping to the next; short epochs would
+            take as long to keep as to train.
         lists: lists that grow in training and belong to the state, by name.
 
     Attributes:
@@ -36,15 +38,18 @@ class Checkpoint(keras.callbacks.Callback):
         self,
         folder: pathlib.Path,
         settings: dict[str, Any],
+        every: float = 0.0,
         lists: dict[str, list[Any]] | None = None,
     ) -> None:
         super().__init__()
+        self.every = every
         self.folder = folder
         self.settings = settings
         self.lists = lists or {}
         self.epochs = 0
         self.history: dict[str, list[float]] = {}
         self.seconds = 0.0
+        self._kept_epochs, self._kept_seconds = 0, 0.0
 
     def restore(self, model: keras.Model) -> None:
         """Brings a compiled model to the last epoch that was kept, if there is one.
@@ -72,6 +77,7 @@ class Checkpoint(keras.callbacks.Callback):
         model.load_weights(kept[-1] / "model.weights.h5")
         self.epochs, self.seconds = state["epochs"], state["seconds"]
         self.history = state["history"]
+        self._kept_epochs, self._kept_seconds = self.epochs, self.seconds
         for name, values in self.lists.items():
             values[:] = state["lists"][name]
 
@@ -83,10 +89,10 @@ class Checkpoint(keras.callbacks.Callback):
         del batch
         loss = (logs or {}).get("loss", 0.0)
         if not np.isfinite(loss):
-            kept = f"epoch {self.epochs} in {self.folder}" if self.epochs else "none yet"
+            kept = f"epoch {self._kept_epochs} in {self.folder}"
             raise ValueError(
                 f"The loss must stay finite. Received: {loss} in epoch "
-                f"{self.epochs + 1}. The last checkpoint is kept ({kept}). Lower the "
+                f"{self.epochs + 1}. The last checkpoint is kept: {kept}. Lower the "
                 "learning rate, and choose another --workdir."
             )
 
@@ -95,7 +101,9 @@ class Checkpoint(keras.callbacks.Callback):
         self.seconds += time.perf_counter() - self._start
         for key, value in (logs or {}).items():
             self.history.setdefault(key, []).append(round(float(value), 5))
-        self._keep()
+        if self.seconds - self._kept_seconds >= self.every:
+            self._keep()
+            self._kept_epochs, self._kept_seconds = self.epochs, self.seconds
 
     def _keep(self) -> None:
         unfinished = self.folder / "unfinished"

@@ -10,7 +10,6 @@ from typing import Any
 import keras
 
 import tf_hetero
-from tools.checkpoints import Checkpoint
 from tools.networks import cost, save_keras
 from tools.provenance import circumstances, write_text
 from tools.settings import Arm, SearchSettings, Settings
@@ -87,7 +86,7 @@ def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
     model, search = stages.initial(run.arm, run.seed)
     teacher = prepared_teacher(stages, run.arm)
     keras.utils.set_random_seed(run.seed)
-    kept = Checkpoint(stages.checkpoints / run.name, fingerprint(settings, run.arm))
+    kept = stages.checkpoint(run.name, fingerprint(settings, run.arm))
     history = train(model, settings, pictures, run.seed, callbacks, kept, teacher)
     save(model, run)
     result: dict[str, Any] = {

@@ -35,11 +35,12 @@ class Stages:
     settings: Settings
     pictures: datasets.Pictures
     folder: pathlib.Path
+    checkpoint_seconds: float = 0.0
 
-    @property
-    def checkpoints(self) -> pathlib.Path:
-        """Folder of what is not finished."""
-        return self.folder.parent / "checkpoints"
+    def checkpoint(self, name: str, settings: dict[str, Any]) -> Checkpoint:
+        """Where something is kept that is not finished."""
+        folder = self.folder.parent / "checkpoints" / name
+        return Checkpoint(folder, settings, self.checkpoint_seconds)
 
     def initial(self, arm: Arm, seed: int) -> tuple[keras.Model, dict[str, Any]]:
         """An arm's network before training, and the record of how it was found."""
@@ -52,7 +53,7 @@ class Stages:
             return self._kept(name, depends, lambda: (new_network(*arguments), {}))
         depends |= self._settings(_STEPS)
         depends["proximal"] = dataclasses.asdict(self.settings.proximal)
-        checkpoint = Checkpoint(self.checkpoints / f"search-{arm.name}-seed{seed}", depends)
+        checkpoint = self.checkpoint(f"search-{arm.name}-seed{seed}", depends)
         found = self._kept(name, depends, lambda: sparse_network(*arguments, checkpoint))
         checkpoint.remove()
         return found
@@ -71,7 +72,7 @@ class Stages:
             del depends[key]
         width = arm.search.width_multiplier
         depends["width"] = width
-        checkpoint = Checkpoint(self.checkpoints / "teacher", depends)
+        checkpoint = self.checkpoint("teacher", depends)
 
         def trained() -> tuple[keras.Model, dict[str, Any]]:
             print(f"teacher: the baseline, {width:g} times as wide", flush=True)

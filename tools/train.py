@@ -26,6 +26,9 @@ _ARMS = flags.DEFINE_list("arms", [], "Which arms of the config to run; all if e
 _UNTIL = flags.DEFINE_enum(
     "until", "train", ["search", "teacher", "train"], "The last stage that is run."
 )
+_CHECKPOINT_SECONDS = flags.DEFINE_float(
+    "checkpoint_seconds", 10.0, "Least time from one checkpoint to the next (epoch ends)."
+)
 _STRATEGY = flags.DEFINE_enum(
     "strategy",
     "auto",
@@ -78,7 +81,9 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
         flip=None if experiment.flip else False,
         image_size=experiment.image_size,
     )
-    kept = stages.Stages(experiment, pictures, todo[0].workdir / "stages")
+    kept = stages.Stages(
+        experiment, pictures, todo[0].workdir / "stages", _CHECKPOINT_SECONDS.value
+    )
     new_scope = _scopes(_STRATEGY.value)
     results = []
     for number, (run, result) in enumerate(zip(todo, stored, strict=True), start=1):
