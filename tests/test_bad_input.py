@@ -155,8 +155,17 @@ def test_widths_that_no_group_can_have(model):
         ({"weights": "old"}, r"`weights` must be one of.*Received: 'old'"),
         (
             {"from_weights": True, "width_multiplier": 2.0},
-            r"needs width_multiplier=1. Received: .*2.0",
+            r"need width_multiplier=1. Received: .*2.0",
         ),
+        (
+            {"method": "structure", "width_multiplier": 2.0},
+            r"need width_multiplier=1. Received: .*2.0",
+        ),
+        ({"method": "structure", "epochs": 0}, r"`epochs` must be at least 1"),
+        ({"method": "structure", "optimizer": "sgd"}, r"keras.optimizers.Adam.*str"),
+        ({"method": "structure", "data": (X, Y + 1)}, r"Labels must be from 0 to 2"),
+        ({"method": "structure", "macs": 0.01}, r"smallest reachable value"),
+        ({"method": "structure", "macs": -0.5}, r"above 0 and finite"),
         ({"width_multiplier": 0}, r"`width_multiplier` must be a positive number"),
         ({"method": "dhp", "epochs": 0}, r"`epochs` must be at least 1"),
         ({"method": "dhp", "optimizer": "sgd"}, r"must be a ProximalSGD.*Received: str"),

@@ -16,8 +16,8 @@ ROOT = pathlib.Path(__file__).parent.parent
 # From the bottom up: a module imports only what stands before it.
 ORDER = """version patterns channels hypernetwork latents layers internals rules opening
 flattening tracing rebuilding counting widening widths selection stripping batching
-recalibrating generating grouped reparameterizing saliency proximal callbacks searching
-reporting shrinking""".split()
+recalibrating generating grouped reparameterizing saliency proximal gating structure
+layer_scaling structure_search callbacks searching reporting shrinking""".split()
 
 
 def modules(folder):

@@ -13,6 +13,8 @@ from tf_hetero.saliency import latent_saliency
 from tf_hetero.selection import select
 from tf_hetero.shrinking import shrink
 from tf_hetero.stripping import strip
+from tf_hetero.structure import HyperStructureNetwork, IndependentGates
+from tf_hetero.structure_search import HyperStructureSearch
 from tf_hetero.tracing import trace
 from tf_hetero.version import __version__
 from tf_hetero.widening import widen
@@ -22,6 +24,9 @@ __all__ = [
     "ChannelGroup",
     "Comparison",
     "Counts",
+    "HyperStructureNetwork",
+    "HyperStructureSearch",
+    "IndependentGates",
     "LatentSummaries",
     "Length",
     "Outcome",

@@ -82,6 +82,12 @@ class FlatGraph:
     outputs: Any
     calls: tuple[Call, ...]
 
+    def tensors(self, inputs: Any) -> Any:
+        """A batch of inputs (arrays, as the model takes) as the structure for `run`."""
+        pairs = zip(tree.flatten(inputs), tree.flatten(self.inputs), strict=True)
+        flat = [keras.ops.convert_to_tensor(a, tensor.dtype) for a, tensor in pairs]
+        return tree.pack_sequence_as(self.inputs, flat)
+
     def run(self, inputs: Any, call_fn: Callable[[Call, list[Any]], Any]) -> Any:
         """Interprets the graph over values of any kind.
 
@@ -279,11 +285,16 @@ def _arguments(node: Any, training: Any) -> tuple[tuple, dict]:
     args, kwargs = node.arguments.args, node.arguments.kwargs
     if training is None or kwargs.get("training") is not None:
         return args, kwargs
-    if not isinstance(node.operation, keras.layers.Layer):
-        return args, kwargs
-    if "training" not in inspect.signature(node.operation.call).parameters:
+    if not takes_training(node.operation):
         return args, kwargs
     return args, {**kwargs, "training": training}
+
+
+def takes_training(operation: Any) -> bool:
+    """Whether an operation can be told to train or not."""
+    if not isinstance(operation, keras.layers.Layer):
+        return False
+    return "training" in inspect.signature(operation.call).parameters
 
 
 def _check_data_format(operation: Any) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "CustomScaleLayer",
     "LayerScale",
     "StochasticDepth",
+    "adam_moments",
     "has_static_graph",
     "maker",
     "maker_name",
@@ -153,3 +154,10 @@ def seeded_initializers(seed: int | None) -> Iterator[None]:
         yield
     finally:
         random.setstate(state)
+
+
+def adam_moments(optimizer: Any, variable: Any) -> tuple[Any, Any]:
+    """Adam's moving averages of a variable's gradient and of its square."""
+    index = optimizer._get_variable_index(variable)
+    moments = optimizer._momentums[index], optimizer._velocities[index]
+    return tuple(keras.ops.convert_to_tensor(moment) for moment in moments)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tf_hetero.batching import batches
-from tf_hetero.flattening import Call, FlatGraph, fill, flatten, tree
+from tf_hetero.flattening import Call, FlatGraph, fill, flatten
 
 
 def recalibrate_batchnorm(
@@ -79,8 +79,7 @@ def _pass(graph: FlatGraph, x: Any, statistics: dict[int, "_Statistics"]) -> Non
         args, kwargs = fill(call, values)
         return call.operation(*args, **kwargs)
 
-    pairs = zip(tree.flatten(x), tree.flatten(graph.inputs), strict=True)
-    graph.run([keras.ops.convert_to_tensor(a, tensor.dtype) for a, tensor in pairs], run)
+    graph.run(graph.tensors(x), run)
 
 
 class _Statistics:

@@ -1,4 +1,4 @@
-"""DHP's search: a hyper model is trained until its latents are sparse enough."""
+"""The searches that train: DHP's hyper model, MCH's hyper-structure network."""
 
 import dataclasses
 import warnings
@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from tf_hetero.callbacks import StopAtBudget
 from tf_hetero.counting import count
+from tf_hetero.layer_scaling import check_adam
 from tf_hetero.proximal import Proximal, ProximalSGD
+from tf_hetero.structure_search import HyperStructureSearch
+from tf_hetero.widths import WidthRules
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,8 +31,7 @@ class ProximalSearch:
     callbacks: Sequence[Any]
 
     def __post_init__(self) -> None:
-        if self.epochs < 1:
-            raise ValueError(f"`epochs` must be at least 1. Received: epochs={self.epochs}")
+        _check_epochs(self.epochs)
         if self.optimizer is None:
             return
         if not isinstance(self.optimizer, Proximal):
@@ -36,11 +39,7 @@ class ProximalSearch:
                 "`optimizer` must be a ProximalSGD or ProximalAdam. Received: "
                 f"{type(self.optimizer).__name__}"
             )
-        if self.optimizer.built:
-            raise ValueError(
-                "`optimizer` must be new: one that has trained belongs to its model. "
-                f"Received: {self.optimizer.name!r}, which is built already."
-            )
+        _check_new(self.optimizer)
 
     def run(
         self,
@@ -57,10 +56,7 @@ class ProximalSearch:
             0.1, momentum=0.9, coupled_weight_decay=1e-4, l1_strength=2e-4
         )
         optimizer.floors = dict(floors)
-        full = count(hyper)
-        budgets = {
-            name: min(limit / getattr(full, name), 1.0) for name, limit in limits.items()
-        }
+        budgets = _fractions(limits, hyper)
         stop = StopAtBudget(
             **budgets,
             check_every=self.check_every,
@@ -68,14 +64,7 @@ class ProximalSearch:
             grouped=grouped,
         )
         hyper.compile(optimizer, loss)
-        x, y = data if isinstance(data, (tuple, list)) else (data, None)
-        hyper.fit(
-            x,
-            y,
-            batch_size=None if y is None else batch_size,
-            epochs=self.epochs,
-            callbacks=[stop, *self.callbacks],
-        )
+        _fit(hyper, data, batch_size, self.epochs, [stop, *self.callbacks])
         if not stop.reached:
             last = {name: round(stop.history[-1][name], 3) for name in budgets}
             warnings.warn(
@@ -85,3 +74,84 @@ class ProximalSearch:
                 stacklevel=3,
             )
         return stop
+
+
+@dataclasses.dataclass(frozen=True)
+class StructureSearch:
+    """How to train a hyper-structure network; the arguments of `shrink` for MCH.
+
+    References:
+        - Model Compression via Hyper-Structure Network, section 4.1.
+    """
+
+    optimizer: Any
+    epochs: int
+    strength: float
+    callbacks: Sequence[Any]
+
+    def __post_init__(self) -> None:
+        _check_epochs(self.epochs)
+        if self.optimizer is not None:
+            check_adam(self.optimizer)
+            _check_new(self.optimizer)
+
+    def run(
+        self,
+        model: keras.Model,
+        data: Any,
+        loss: Any,
+        batch_size: int,
+        limits: Mapping[str, int],
+        rules: WidthRules,
+        grouped: str,
+        seed: int,
+    ) -> dict[str, np.ndarray]:
+        """Trains the network and returns the scores of a sampled structure."""
+        budgets = _fractions(limits, model)
+        search = HyperStructureSearch(
+            model,
+            budgets.get("macs"),
+            budgets.get("params"),
+            self.strength,
+            min_conv_fraction=rules.min_conv_fraction,
+            min_dense_fraction=rules.min_dense_fraction,
+            min_channels=rules.min_channels,
+            exclude=rules.exclude,
+            only=rules.only,
+            grouped=grouped,
+            seed=seed,
+        )
+        search.compile(self.optimizer or keras.optimizers.Adam(1e-3), loss)
+        _fit(search, data, batch_size, self.epochs, self.callbacks)
+        return search.scores(seed)
+
+
+def _fractions(limits: Mapping[str, int], model: keras.Model) -> dict[str, float]:
+    whole = count(model)
+    return {name: min(limit / getattr(whole, name), 1.0) for name, limit in limits.items()}
+
+
+def _fit(
+    model: keras.Model, data: Any, batch_size: int, epochs: int, callbacks: Sequence[Any]
+) -> None:
+    x, y = data if isinstance(data, (tuple, list)) else (data, None)
+    model.fit(
+        x,
+        y,
+        batch_size=None if y is None else batch_size,
+        epochs=epochs,
+        callbacks=list(callbacks),
+    )
+
+
+def _check_epochs(epochs: int) -> None:
+    if epochs < 1:
+        raise ValueError(f"`epochs` must be at least 1. Received: epochs={epochs}")
+
+
+def _check_new(optimizer: Any) -> None:
+    if optimizer.built:
+        raise ValueError(
+            "`optimizer` must be new: one that has trained belongs to its model. "
+            f"Received: {optimizer.name!r}, which is built already."
+        )

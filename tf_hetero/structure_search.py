@@ -1,0 +1,355 @@
+"""MCH's search: the hyper-structure network learns which units a model needs."""
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from tf_hetero import structure
+from tf_hetero.channels import ChannelGraph
+from tf_hetero.counting import CostModel
+from tf_hetero.gating import GatedModel
+from tf_hetero.grouped import in_parts
+from tf_hetero.layer_scaling import LayerScaling, check_adam
+from tf_hetero.reparameterizing import check_plain
+from tf_hetero.selection import Selector, absolute_budgets
+from tf_hetero.stripping import strip_graph
+from tf_hetero.tracing import trace
+from tf_hetero.widths import PerGroup, WidthRules
+
+
+class HyperStructureSearch(keras.Model):
+    """Learns the structure of a trained model within a budget.
+
+    At each step a structure is sampled: a gate of zero or one for every unit, from
+    the logits of a hyper-structure network. The model runs with these gates, its
+    weights and its BatchNormalization statistics untouched; the network is trained by
+    the loss plus `strength * log(|cost - budget| + 1)`. Costs are MACs (or parameters)
+    of the whole model, frozen groups and classifier included, so that a budget means
+    the same everywhere in this package.
+
+    `fit` as any Keras model, with labels; then `strip` makes the plain model. The
+    searched model belongs to the user and is no part of this one: keep `search` with
+    `save_weights`, and the result with `search.strip().save(...)`.
+
+    Args:
+        model: a built functional or Sequential `keras.Model` that is trained.
+        macs, params: budgets, as in `select`. With both, both terms are added.
+        strength: strength of the resource term, the paper's lambda (4 on CIFAR, 8 on
+            ImageNet).
+        layer_scaling: whether each group learns how much the loss counts for it.
+        scaling_rate: learning rate of these scales, the paper's beta.
+        temperature: of the sigmoid behind the gates, the paper's tau.
+        backward_pruning: added to the noise of the gates, the paper's c, so that the
+            search begins with nearly the whole model; 0 begins with 63 % of the units.
+        min_conv_fraction, min_dense_fraction, min_channels, exclude, only: as in
+            `select`. The most probable units fill what a sample leaves below a floor.
+        network: makes the network from `{group name: units}`; a
+            `HyperStructureNetwork` if None. `IndependentGates` is the paper's ablation.
+        grouped: as in `trace`.
+        seed: of the network's weights and of the samples.
+
+    Raises:
+        ValueError: if a budget is missing, out of range or not reachable with the
+            floors, a pattern matches nothing, or no group can be shrunk; in `compile`,
+            if layer-wise scaling meets another optimizer than Adam; in `fit`, if the
+            data have no labels.
+
+    Example:
+
+    >>> import keras, numpy as np, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(16, 3, activation="relu", name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    >>> x, y = np.random.rand(64, 8, 8, 3), np.random.randint(2, size=64)
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> model.compile("adam", loss)
+    >>> history = model.fit(x, y, verbose=0)
+    >>> search = tf_hetero.HyperStructureSearch(model, macs=0.5)
+    >>> search.compile(keras.optimizers.Adam(1e-3), loss)
+    >>> history = search.fit(x, y, epochs=2, verbose=0)
+    >>> plain = search.strip()
+
+    References:
+        - Model Compression via Hyper-Structure Network, sections 3.1 to 3.3,
+          Algorithm 1; defaults from its section 4.1.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        macs: float | int | None = None,
+        params: float | int | None = None,
+        strength: float = 4.0,
+        layer_scaling: bool = True,
+        scaling_rate: float = 0.01,
+        temperature: float = structure.TEMPERATURE,
+        backward_pruning: float = structure.BACKWARD_PRUNING,
+        min_conv_fraction: float = 0.0,
+        min_dense_fraction: float = 0.0,
+        min_channels: PerGroup = 1,
+        exclude: Iterable[str] = (),
+        only: Iterable[str] | None = None,
+        network: Callable[[Mapping[str, int]], Any] | None = None,
+        grouped: str = "auto",
+        seed: int = 0,
+        **kwargs,
+    ) -> None:
+        _check_options(strength, temperature)
+        check_plain(model)
+        graph = trace(model, grouped)
+        rules = WidthRules(
+            min_conv_fraction=min_conv_fraction,
+            min_dense_fraction=min_dense_fraction,
+            min_channels=min_channels,
+            exclude=exclude,
+            only=only,
+        )
+        allowed = rules.allowed_units(graph)
+        limits = absolute_budgets(
+            {"macs": macs, "params": params}, CostModel(graph).counts()
+        )
+        Selector(graph, limits, allowed)  # refuses what the floors exclude
+        _warn_if_untrained(graph)
+        super().__init__(**kwargs)
+        self.strength = strength
+        self.backward_pruning = backward_pruning
+        self._graph = graph
+        self._gated = GatedModel(graph)
+        self._gates = structure.UnitGates(graph, _floors(graph, allowed), temperature)
+        self._resource = _ResourceTerm(graph, limits)
+        self.network = (network or _network(seed))(self._gates.sizes)
+        self.network.build()
+        self._noise_seed = keras.random.SeedGenerator(seed)
+        self.layer_scaling = None
+        if layer_scaling:
+            self.layer_scaling = LayerScaling(
+                self.network.heads,
+                list(self._gates.sizes.values()),
+                strength,
+                scaling_rate,
+                lambda **options: self.add_weight(trainable=False, **options),
+            )
+        self._trackers = {name: keras.metrics.Mean(name) for name in (*limits, "resource")}
+        self.built = True
+
+    def compile(self, optimizer="adam", loss=None, **kwargs) -> None:
+        super().compile(optimizer, loss, **kwargs)
+        if self.layer_scaling is not None:
+            check_adam(self.optimizer)
+
+    def call(self, inputs):
+        """The outputs of the model with its more likely structure."""
+        return self._gated(inputs, self._likely_gates())
+
+    def train_step(self, data):
+        import tensorflow as tf
+
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if y is None:
+            raise ValueError(
+                "The search needs labels: it trains by the model's loss. Received: "
+                "batches without targets. Give fit(x, y) or a dataset of (x, y)."
+            )
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        variables = self.trainable_variables
+        with tf.GradientTape(persistent=True) as inner:
+            gates = self._gates(self.network(), self._noise())
+        with tf.GradientTape(persistent=True) as outer:
+            outer.watch(gates)
+            with in_parts(call.operation for call in self._graph.flat.calls):
+                predicted = self._gated(x, gates)
+            loss = self.compute_loss(x, y, predicted, sample_weight)
+            # Keras divides losses by the number of replicas already.
+            term, shown = self._resource(gates)
+            resource = term / replicas
+        task, cost = (
+            inner.gradient(gates, variables, outer.gradient(value, gates))
+            for value in (loss, resource)
+        )
+        task, cost = _summed(task), _summed(cost)
+        self._apply(variables, task, cost, replicas)
+        self._show(shown)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss * replicas)
+        return self.compute_metrics(x, y, predicted, sample_weight)
+
+    def test_step(self, data):
+        self._show(self._resource(self._likely_gates())[1])
+        return super().test_step(data)
+
+    def keep_probabilities(self) -> dict[str, np.ndarray]:
+        """For each searched group the probability that a sample keeps each unit."""
+        logits = ops.convert_to_numpy(self.network())
+        probabilities = structure.keep_probability(logits, self.backward_pruning)
+        return self._gates.by_group(probabilities)
+
+    def masks(self, most_likely: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
+        """One structure, as masks for `strip`.
+
+        Args:
+            most_likely: takes the more likely state of each gate instead of a sample.
+            seed: of the sample.
+        """
+        logits = ops.convert_to_numpy(self.network())
+        noise = np.random.default_rng(seed).gumbel(size=logits.shape)
+        if most_likely:
+            noise = np.full(logits.shape, structure.MEDIAN_NOISE)
+        return self._gates.masks(logits, noise + self.backward_pruning)
+
+    def scores(self, seed: int = 0) -> dict[str, np.ndarray]:
+        """Scores for `select`: one structure, then the probability of each unit.
+
+        Every unit that the sample keeps stands before every one that it drops, so
+        that `select` changes the sample only as far as a budget asks for.
+
+        Args:
+            seed: of the sample.
+
+        Returns:
+            `{group name: array of shape (size,)}` for every unfrozen group.
+        """
+        whole = {group.name: np.full(group.size, 2.0) for group in self._graph.free_groups}
+        probabilities, masks = self.keep_probabilities(), self.masks(seed=seed)
+        return {**whole, **{name: masks[name] + probabilities[name] for name in masks}}
+
+    def strip(self, most_likely: bool = False, seed: int = 0) -> keras.Model:
+        """The plain model of one structure, with the weights that survive.
+
+        Its BatchNormalization statistics are those of the whole model: call
+        `recalibrate_batchnorm` before it is judged, and train it on. The cost is near
+        the budget, not exactly at it; `shrink` and `select` meet it exactly.
+
+        Args:
+            most_likely, seed: as in `masks`.
+        """
+        return strip_graph(self._graph, self.masks(most_likely, seed))
+
+    def get_config(self) -> dict[str, Any]:
+        raise ValueError(
+            "A search cannot be saved as a model, because the model that it searches is "
+            "no part of it. Received: save or get_config. Keep it with save_weights(), and "
+            "its result with strip().save(path)."
+        )
+
+    def save_own_variables(self, store) -> None:
+        super().save_own_variables(store)
+        # Keras keeps no seed generator: a search that goes on would repeat its noise.
+        store["noise"] = ops.convert_to_numpy(self._noise_seed.state)
+
+    def load_own_variables(self, store) -> None:
+        own = {key: store[key] for key in store.keys() if key != "noise"}  # noqa: SIM118
+        super().load_own_variables(own)
+        self._noise_seed.state.assign(store["noise"])
+
+    def _noise(self) -> Any:
+        shape = (sum(self._gates.sizes.values()),)
+        uniform = keras.random.uniform(shape, seed=self._noise_seed)
+        return structure.gumbel(uniform) + self.backward_pruning
+
+    def _likely_gates(self) -> Any:
+        noise = structure.MEDIAN_NOISE + self.backward_pruning
+        return self._gates(self.network(), noise)
+
+    def _show(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self._trackers[name].update_state(value)
+
+    def _apply(self, variables: list[Any], task: list, cost: list, replicas: int) -> None:
+        """One step of the optimizer on `task + strength * cost`, with scales if any."""
+        gradients = [g + self.strength * r for g, r in zip(task, cost, strict=True)]
+        if self.layer_scaling is not None:
+            ids = [id(variable) for variable in variables]
+            places = [ids.index(id(head)) for head in self.network.heads]
+            of_heads = [task[i] for i in places], [cost[i] for i in places]
+            self.layer_scaling.learn(*of_heads)
+            scaled = self.layer_scaling.combined(*of_heads)
+            for place, gradient in zip(places, scaled, strict=True):
+                gradients[place] = gradient
+        # The optimizer sums over the replicas.
+        self.optimizer.apply([gradient / replicas for gradient in gradients], variables)
+        if self.layer_scaling is not None:
+            self.layer_scaling.remember(self.optimizer, *of_heads)
+
+
+class _ResourceTerm:
+    """The distance of a gated model's costs from their budgets."""
+
+    def __init__(self, graph: ChannelGraph, limits: Mapping[str, int]) -> None:
+        costs = CostModel(graph)
+        self._group_of, self._groups = graph.group_of, len(graph.groups)
+        self._costs = [
+            (
+                name,
+                getattr(costs, name),
+                float(limit),
+                float(getattr(costs, name)(costs.sizes)),
+            )
+            for name, limit in limits.items()
+        ]
+
+    def __call__(self, gates: Any) -> tuple[Any, dict[str, Any]]:
+        """The term, and what to show: costs as fractions of the whole, and the term."""
+        # Costs are integers up to 2**53: float32 would blur what is near the budget.
+        gates = ops.cast(gates, "float64")
+        kept = ops.segment_sum(gates, self._group_of, self._groups)
+        total, shown = 0.0, {}
+        for name, polynomial, limit, whole in self._costs:
+            cost = polynomial(kept, ops)
+            total = total + ops.log(ops.abs(cost - limit) + 1.0)
+            shown[name] = cost / whole
+        return ops.cast(total, "float32"), {**shown, "resource": total}
+
+
+def _check_options(strength: float, temperature: float) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "HyperStructureSearch needs KERAS_BACKEND=tensorflow. Received: "
+            f"{keras.backend.backend()!r}"
+        )
+    if strength < 0 or temperature <= 0:
+        raise ValueError(
+            "`strength` must be at least 0 and `temperature` above 0. Received: "
+            f"strength={strength}, temperature={temperature}"
+        )
+
+
+def _floors(graph: ChannelGraph, allowed: list[np.ndarray]) -> dict[str, int]:
+    """The least number of units of every group that may lose some."""
+    pairs = zip(graph.groups, allowed, strict=True)
+    return {group.name: int(counts[0]) for group, counts in pairs if len(counts) > 1}
+
+
+def _network(seed: int) -> Callable[[Mapping[str, int]], Any]:
+    return lambda sizes: structure.HyperStructureNetwork(sizes, seed=seed, name="network")
+
+
+def _summed(gradients: list[Any]) -> list[Any]:
+    """Summed over the replicas of a distribution strategy."""
+    import tensorflow as tf
+
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return gradients
+    return tf.distribute.get_replica_context().all_reduce("SUM", gradients)
+
+
+def _warn_if_untrained(graph: ChannelGraph) -> None:
+    """Warns where biases and moving means are all zero, as before any training."""
+    names = ("bias", "beta", "moving_mean")
+    values = [
+        keras.ops.convert_to_numpy(variable)
+        for site in graph.sites
+        for name, variable in site.call.weights.items()
+        if name in names
+    ]
+    if values and not any(value.any() for value in values):
+        warnings.warn(
+            "The model seems not to be trained: all its biases and moving means are zero. "
+            "The search takes the weights as they are; train the model first.",
+            stacklevel=4,
+        )
