@@ -187,6 +187,23 @@ def test_floors_and_excluded_groups_hold_in_every_sample():
     assert set(search.scores()) == {"a", "b"}
 
 
+def test_history_tells_what_the_network_says():
+    model = small()
+    search, history = new_search(model), th.StructureHistory()
+    search.fit(*batch(model), epochs=2, verbose=0, callbacks=[history])
+    assert [look["epoch"] for look in history.history] == [0, 1, 2]
+    last, probabilities = history.history[-1], search.keep_probabilities()
+    assert {"macs", "resource", "loss"} <= set(last)
+    expected = 1 - np.exp(-np.exp(np.asarray(search.network()) + 3))
+    np.testing.assert_allclose(np.concatenate(list(probabilities.values())), expected, 1e-5)
+    assert last["units"]["b"] == pytest.approx(probabilities["b"].sum(), abs=1e-3)
+    assert last["deciles"][0] == pytest.approx(expected.min(), abs=1e-5)
+    assert set(last["scales"]) == {"a", "b"}
+    with pytest.raises(ValueError, match="needs a HyperStructureSearch"):
+        model.compile("sgd", LOSS)
+        model.fit(*batch(model), verbose=0, callbacks=[th.StructureHistory()])
+
+
 def test_scores_put_the_sample_first():
     search = new_search(small())
     scores, masks = search.scores(seed=1), search.masks(seed=1)

@@ -1,6 +1,6 @@
-"""Channel widths for Keras CNNs: LW-DNA and DHP, and plain Keras models at the end."""
+"""Channel widths for Keras CNNs: LW-DNA, DHP and MCH, and plain Keras models at the end."""
 
-from tf_hetero.callbacks import LatentSummaries, StopAtBudget
+from tf_hetero.callbacks import LatentSummaries, StopAtBudget, StructureHistory
 from tf_hetero.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
 from tf_hetero.counting import Counts, count
 from tf_hetero.opening import to_functional
@@ -34,6 +34,7 @@ __all__ = [
     "ProximalSGD",
     "RuleCall",
     "StopAtBudget",
+    "StructureHistory",
     "Weight",
     "__version__",
     "compare",

@@ -1,4 +1,4 @@
-"""Callbacks for the search with a proximal optimizer."""
+"""Callbacks for the searches that train."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from tf_hetero.counting import CostModel
 from tf_hetero.proximal import Proximal
 from tf_hetero.reparameterizing import latent_vectors
 from tf_hetero.selection import absolute_budgets
+from tf_hetero.structure_search import HyperStructureSearch
 from tf_hetero.tracing import trace
 
 
@@ -201,6 +202,56 @@ class LatentSummaries(keras.callbacks.Callback):
     def on_train_end(self, logs=None) -> None:
         del logs
         self._writer.close()
+
+
+class StructureHistory(keras.callbacks.Callback):
+    """Records what a `HyperStructureSearch` finds, before it begins and after each epoch.
+
+    Attributes:
+        history: for each look a dict with `epoch`, the logs (`macs`, `resource`, the
+            loss; none before the first epoch), `units`, the number of units that each
+            searched group is expected to keep, `deciles`, those of the probabilities
+            to be kept, and `scales`, those of layer-wise scaling by group. A search
+            that goes on is given what it had (a list).
+
+    Raises:
+        ValueError: when training begins, if the model is no `HyperStructureSearch`.
+
+    References:
+        - Model Compression via Hyper-Structure Network, Figs. 4 and 6.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[dict[str, Any]] = []
+
+    def on_train_begin(self, logs=None) -> None:
+        del logs
+        if not isinstance(self.model, HyperStructureSearch):
+            raise ValueError(
+                "StructureHistory needs a HyperStructureSearch. Received: "
+                f"{type(self.model).__name__}"
+            )
+        if not self.history:
+            self._look(0, {})
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        self._look(epoch + 1, logs or {})
+
+    def _look(self, epoch: int, logs: dict[str, Any]) -> None:
+        probabilities = self.model.keep_probabilities()
+        deciles = np.quantile(
+            np.concatenate(list(probabilities.values())), np.linspace(0, 1, 11)
+        )
+        self.history.append(
+            {
+                "epoch": epoch,
+                **{name: float(value) for name, value in logs.items()},
+                "units": {n: round(float(p.sum()), 3) for n, p in probabilities.items()},
+                "deciles": np.round(deciles, 5).tolist(),
+                "scales": self.model.scales(),
+            }
+        )
 
 
 def _proximal(optimizer: Any) -> Proximal:

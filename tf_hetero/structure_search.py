@@ -189,6 +189,13 @@ class HyperStructureSearch(keras.Model):
         probabilities = structure.keep_probability(logits, self.backward_pruning)
         return self._gates.by_group(probabilities)
 
+    def scales(self) -> dict[str, float]:
+        """How much the loss counts for each searched group; all 1 without scaling."""
+        values = np.ones(len(self._gates.sizes))
+        if self.layer_scaling is not None:
+            values = ops.convert_to_numpy(self.layer_scaling.scales)
+        return dict(zip(self._gates.sizes, values.tolist(), strict=True))
+
     def masks(self, most_likely: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
         """One structure, as masks for `strip`.
 

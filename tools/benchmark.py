@@ -2,6 +2,7 @@
 
     python -m tools.benchmark single_shot
     python -m tools.benchmark hyper_step
+    python -m tools.benchmark structure_step
     python -m tools.benchmark pipeline
     python -m tools.benchmark prune
     python -m tools.benchmark latency
@@ -9,7 +10,8 @@
 `single_shot` compares the gradient pass over the latents with a plain forward
 and backward pass of the same widened model, each in a process of its own: CPU
 seconds a step and peak memory over the process's base. `hyper_step` does so for a
-training step of the hyper model (see tools/hyper_step.py). `pipeline` gives the
+training step of the hyper model, `structure_step` for a step of MCH's search (see
+tools/hyper_step.py and tools/structure_step.py). `pipeline` gives the
 seconds of trace, select and strip. `prune` sets them beside Torch-Pruning's, where
 that is installed; `latency` measures what a shrunk model gains.
 """
@@ -36,13 +38,14 @@ SIZE, BATCH = 96, 8
 
 
 def main(argv: list[str]) -> None:
-    from tools import hyper_step
+    from tools import hyper_step, structure_step
     from tools.latency import latency
     from tools.neighbours import prune
 
     commands = {
         "single_shot": single_shot,
         "hyper_step": lambda: hyper_step.report(_STEPS.value),
+        "structure_step": lambda: structure_step.report(_STEPS.value),
         "pipeline": pipeline,
         "prune": prune,
         "latency": latency,
@@ -50,7 +53,11 @@ def main(argv: list[str]) -> None:
     if len(argv) != 2 or argv[1] not in commands:
         raise app.UsageError(f"Name one of {sorted(commands)}. Received: {argv[1:]}")
     sides: dict[str, Callable[..., Any]]
-    sides = {"single_shot": _measure, "hyper_step": hyper_step.measure}
+    sides = {
+        "single_shot": _measure,
+        "hyper_step": hyper_step.measure,
+        "structure_step": structure_step.measure,
+    }
     if _SIDE.value:
         result = sides[argv[1]](*_SIDE.value.split(":"), steps=_STEPS.value)
         print(json.dumps(result))

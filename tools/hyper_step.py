@@ -17,7 +17,7 @@ Without XLA each operation of the optimizer is a pass of its own, about 18 inste
 from collections.abc import Callable
 from typing import Any
 
-from tools.measuring import in_process, measured
+from tools.measuring import compared, measured
 
 # Network, batch, jit_compile.
 CASES = (
@@ -31,22 +31,9 @@ CASES = (
 
 def report(steps: int) -> None:
     """Prints CPU seconds and peak memory of both sides, and their ratios."""
-    from tools.provenance import machine
-
-    print(f"ResNet-20 x2 at 32x32, the others at 96x96; m = 8; {machine()}")
-    print("| network | batch | XLA | CPU s plain | hyper | ratio | MiB plain | hyper |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
-    for name, batch, jit in CASES:
-        plain, hyper = (
-            in_process("hyper_step", f"{name}:{batch}:{jit}:{side}", f"--steps={steps}")
-            for side in ("plain", "hyper")
-        )
-        print(
-            f"| {name} | {batch} | {'yes' if jit else 'no'} | {plain['cpu']:.3f} | "
-            f"{hyper['cpu']:.3f} | {hyper['cpu'] / plain['cpu']:.2f} | "
-            f"{plain['peak']:.0f} | {hyper['peak']:.0f} |",
-            flush=True,
-        )
+    print("ResNet-20 x2 at 32x32, the others at 96x96; m = 8")
+    cases = [(name, str(batch), str(jit)) for name, batch, jit in CASES]
+    compared("hyper_step", ("network", "batch", "XLA"), cases, "hyper", steps)
 
 
 def measure(name: str, batch: str, jit: str, side: str, steps: int) -> dict[str, float]:

@@ -5,8 +5,10 @@ import pathlib
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from tools.provenance import machine
 
 
 def in_process(command: str, side: str, *options: str) -> dict[str, float]:
@@ -14,6 +16,38 @@ def in_process(command: str, side: str, *options: str) -> dict[str, float]:
     line = [sys.executable, "-m", "tools.benchmark", command, f"--side={side}", *options]
     output = subprocess.run(line, check=True, capture_output=True, text=True).stdout
     return json.loads(output.splitlines()[-1])
+
+
+def compared(
+    command: str,
+    columns: Sequence[str],
+    cases: Sequence[tuple[str, ...]],
+    side: str,
+    steps: int,
+) -> None:
+    """Prints a table of what one side costs beside the plain one, a row a case.
+
+    Args:
+        command: of `tools.benchmark`, whose sides are "CASE...:plain" and "CASE...:SIDE".
+        columns: names of what makes a case.
+        cases: the cases.
+        side: name of the side that is not plain.
+        steps: number of measured steps.
+    """
+    print(machine())
+    head = (*columns, "CPU s plain", side, "ratio", "MiB plain", side)
+    print(f"| {' | '.join(head)} |\n|{' --- |' * len(head)}")
+    for case in cases:
+        plain, other = (
+            in_process(command, ":".join((*case, one)), f"--steps={steps}")
+            for one in ("plain", side)
+        )
+        print(
+            f"| {' | '.join(case)} | {plain['cpu']:.3f} | {other['cpu']:.3f} | "
+            f"{other['cpu'] / plain['cpu']:.2f} | {plain['peak']:.0f} | "
+            f"{other['peak']:.0f} |",
+            flush=True,
+        )
 
 
 def measured(prepare: Callable[[], Callable[[], Any]], steps: int) -> dict[str, float]:
