@@ -22,18 +22,14 @@ ROOT = pathlib.Path(__file__).parent.parent
 QUICK = ("--config.epochs=1", "--config.seeds=(0,)")
 
 
-def command(workdir, *arguments):
-    config = "--config=configs/digits_lwdna.py"
-    return [
-        sys.executable,
-        *("-m", "tools.train", config, f"--workdir={workdir}", *arguments),
-    ]
+def command(workdir, *arguments, config="digits_lwdna"):
+    flags = (f"--config=configs/{config}.py", f"--workdir={workdir}", *arguments)
+    return [sys.executable, "-m", "tools.train", *flags]
 
 
-def train(workdir, *arguments):
-    return subprocess.run(
-        command(workdir, *arguments), cwd=ROOT, capture_output=True, text=True
-    )
+def train(workdir, *arguments, config="digits_lwdna"):
+    line = command(workdir, *arguments, config=config)
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +202,26 @@ def test_table_shows_every_seed_and_the_paired_difference():
     assert lines[3].startswith("| LW-DNA | 81.00 | 85.00 | 83.00 ± 2.83 | -2.00 |")
     assert lines[4].startswith("| by hand |  | 95.00 | 95.00 ±  | +5.00 |")
     assert "- LW-DNA: +1.00, -5.00 (mean -2.00)" in lines
+
+
+def test_structure_is_searched_in_a_trained_network(finished, tmp_path):
+    """MCH from the baseline that another experiment trained, fine-tuned with control."""
+    options = (*QUICK, "--config.structure.epochs=2", "--arms=baseline,structure")
+    mch = {"config": "digits_mch"}
+    missing = train(tmp_path, *options, "--config.pretrained=nothing.keras", **mch)
+    assert missing.returncode and "`pretrained` must name a .keras file" in missing.stderr
+    untrained = train(tmp_path, *options, "--config.pretrained=", **mch)
+    assert untrained.returncode and "searches a trained network" in untrained.stderr
+    workdir, _ = finished
+    trained = workdir / "models" / "baseline-seed0.keras"
+    result = train(tmp_path / "good", *options, f"--config.pretrained={trained}", **mch)
+    assert result.returncode == 0, result.stderr
+    results = tmp_path / "good" / "results"
+    found, whole = (
+        json.loads((results / f"{arm}-seed0.json").read_text())
+        for arm in ("structure", "baseline")
+    )
+    assert 0.45 < found["macs"] / whole["macs"] <= 0.5
+    assert [look["epoch"] for look in found["structure"]] == [0, 1, 2]
+    assert (tmp_path / "good" / "structure.png").read_bytes().startswith(b"\x89PNG")
+    assert not list((tmp_path / "good").rglob("epoch-*"))

@@ -11,7 +11,9 @@ _COLORS = ("#d1495b", "#30638e", "#edae49", "#00798c", "#8e5572", "#7a9e3b", "#c
 
 def shown_name(arm: str) -> str:
     """An arm's name as people write it."""
-    return {"lwdna": "LW-DNA", "dhp": "DHP"}.get(arm, arm.replace("_", " "))
+    return {"lwdna": "LW-DNA", "dhp": "DHP", "structure": "MCH"}.get(
+        arm, arm.replace("_", " ")
+    )
 
 
 def palette(names: Iterable[str]) -> dict[str, str]:

@@ -14,28 +14,51 @@ from tools.settings import SearchSettings, Settings
 
 
 def new_network(
-    settings: Settings, search: SearchSettings, pictures: datasets.Pictures, seed: int
+    settings: Settings,
+    search: SearchSettings,
+    pictures: datasets.Pictures,
+    seed: int,
+    pretrained: keras.Model | None = None,
 ) -> keras.Model:
     """A network before training, with the widths that the search finds.
 
     The widened network comes from the builder, as in the papers' code, whose
-    width multiplier does not widen all of MnasNet.
+    width multiplier does not widen all of MnasNet. A network that keeps the weights of
+    a trained one gets BatchNormalization statistics of its own.
     """
     keras.utils.set_random_seed(seed)
-    baseline = build_network(settings, pictures)
+    baseline = pretrained or build_network(settings, pictures)
     if search.method == "none":
         return baseline
     budget = budget_of(settings, search, pictures)
     if search.method == "uniform":
         return uniform(baseline, budget, seed)
-    wide = build_network(settings, pictures, search.width_multiplier)
+    wide = pretrained or build_network(settings, pictures, search.width_multiplier)
     options = dataclasses.asdict(search)
     batches = pictures.training_batches(options.pop("batch_size"), seed)
-    for name in ("ratio", "macs", "width_multiplier"):
+    for name in (
+        "ratio",
+        "macs",
+        "width_multiplier",
+        "layer_scaling",
+        "independent_gates",
+        "search_rate",
+    ):
         del options[name]
-    return tf_hetero.shrink(
+    network = tf_hetero.shrink(
         wide, batches, logits_loss(), budget, width_multiplier=1, seed=seed, **options
     )
+    if search.from_weights:
+        recalibrate(network, settings, pictures, seed)
+    return network
+
+
+def recalibrate(
+    network: keras.Model, settings: Settings, pictures: datasets.Pictures, seed: int
+) -> None:
+    """Measures the BatchNormalization statistics on the pictures of MCH's search."""
+    some = pictures.first(settings.structure.examples)
+    tf_hetero.recalibrate_batchnorm(network, some.plain_batches(256, seed))
 
 
 def budget_of(

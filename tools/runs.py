@@ -16,6 +16,9 @@ from tools.settings import Arm, SearchSettings, Settings
 from tools.stages import Stages
 from tools.training import train
 
+# What a search leaves besides the network, for the pictures.
+_FOUND = ("looks", "latents", "structure", "sizes")
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -67,13 +70,14 @@ def stored_result(run: Run, settings: Settings) -> dict[str, Any] | None:
 def fingerprint(settings: Settings, arm: Arm) -> dict[str, Any]:
     """The settings that a single run depends on, as JSON knows them."""
     values = dataclasses.asdict(settings)
-    for key in ("seeds", "arms", "data_dir", "distillation", "proximal"):
+    for key in ("seeds", "arms", "data_dir", "distillation", "proximal", "structure"):
         del values[key]
     values["search"] = {"method": "none"}
     if arm.search.method != "none":
         values["search"] = dataclasses.asdict(arm.search)
-    if arm.search.method == "dhp":
-        values["proximal"] = dataclasses.asdict(settings.proximal)
+    for method, key in (("dhp", "proximal"), ("structure", "structure")):
+        if arm.search.method == method:
+            values[key] = dataclasses.asdict(getattr(settings, key))
     if arm.distilled:
         values["distillation"] = dataclasses.asdict(settings.distillation)
         values["distillation"]["width_multiplier"] = arm.search.width_multiplier
@@ -96,7 +100,7 @@ def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
         "history": history,
         **cost(model),
         "search_seconds": None if run.arm.search.method == "none" else search["seconds"],
-        **{key: search[key] for key in ("looks", "latents") if key in search},
+        **{key: search[key] for key in _FOUND if key in search},
         "train_seconds": round(kept.seconds, 1),
         "settings": fingerprint(settings, run.arm),
         **circumstances("tools.train"),

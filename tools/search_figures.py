@@ -1,4 +1,4 @@
-"""Pictures of a search by sparse latents: cost, widths and latents over its steps."""
+"""Pictures of the searches that train: cost, widths and scores over their course."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,37 +17,72 @@ def search_progress(results: Sequence[dict[str, Any]]) -> Any:
     colors = palette([result["arm"] for result in results])
     for result in results:
         looks, arm = result["looks"], result["arm"]
-        line = [look["macs"] for look in looks]
-        cost.plot(_steps(looks), line, color=colors[arm], lw=1.2, label=shown_name(arm))
+        _plot_line(cost, looks, "step", "macs", color=colors[arm], label=shown_name(arm))
     cost.set(ylabel="MACs kept / whole", title="Cost, one line a seed", ylim=(0, 1.05))
     legend(cost)
     first = results[0]
-    _plot_widths(widths, first)
-    _plot_deciles(latents, first)
+    sizes = {name: len(z) for name, z in first["latents"].items()}
+    _plot_widths(widths, first["looks"], "step", sizes)
+    widths.set(title=f"Channel groups, seed {first['seed']}")
+    _plot_deciles(latents, first["looks"], "step")
+    latents.set(ylabel="|latent|", title="Deciles of the latents, median bold")
+    latents.set_ylim(0, None)
     for axes in (cost, widths, latents):
         axes.set(xlabel="step")
     return figure
 
 
-def _steps(looks: Sequence[dict[str, Any]]) -> list[int]:
-    return [look["step"] for look in looks]
+def structure_progress(results: Sequence[dict[str, Any]]) -> Any:
+    """Four panels from what `StructureHistory` saw.
+
+    The MACs of the sampled structures and the resource term, every seed; what each
+    channel group is expected to keep and the deciles of the probabilities to be kept
+    (both of the first search), as MCH's Figs. 4 and 6.
+    """
+    figure, panels = new_figure(16, 4, columns=4)
+    cost, resource, widths, probabilities = panels
+    colors = palette([result["arm"] for result in results])
+    for result in results:
+        style = {"color": colors[result["arm"]], "label": shown_name(result["arm"])}
+        for axes, key in ((cost, "macs"), (resource, "resource")):
+            _plot_line(axes, result["structure"][1:], "epoch", key, **style)
+    cost.set(ylabel="MACs / whole", title="Sampled structures, one line a seed")
+    cost.set_ylim(0, 1.05)
+    resource.set(ylabel="log(|MACs - budget| + 1)", title="Resource term")
+    legend(cost)
+    first = results[0]
+    _plot_widths(widths, first["structure"], "epoch", first["sizes"])
+    widths.set(title=f"Channel groups, {shown_name(first['arm'])}, seed {first['seed']}")
+    _plot_deciles(probabilities, first["structure"], "epoch")
+    probabilities.set(ylabel="probability to be kept", title="Deciles, median bold")
+    probabilities.set_ylim(0, 1.05)
+    for axes in panels:
+        axes.set(xlabel="epoch")
+    return figure
 
 
-def _plot_widths(axes, result: dict[str, Any]) -> None:
-    looks, sizes = result["looks"], {n: len(z) for n, z in result["latents"].items()}
-    colors = palette(list(sizes))
-    for name, size in sizes.items():
-        kept = [look["units"][name] / size for look in looks]
-        axes.plot(_steps(looks), kept, color=colors[name], lw=1, alpha=0.8, label=name)
-    axes.set(ylabel="units kept / all", title=f"Channel groups, seed {result['seed']}")
+def _plot_line(
+    axes, looks: Sequence[dict[str, Any]], along: str, key: str, **style
+) -> None:
+    places = [look[along] for look in looks]
+    axes.plot(places, [look[key] for look in looks], lw=1.2, **style)
+
+
+def _plot_widths(axes, looks, along: str, sizes: dict[str, int]) -> None:
+    names = [name for name in sizes if name in looks[0]["units"]]
+    colors = palette(names)
+    for name in names:
+        kept = [look["units"][name] / sizes[name] for look in looks]
+        places = [look[along] for look in looks]
+        axes.plot(places, kept, color=colors[name], lw=1, alpha=0.8, label=name)
+    axes.set(ylabel="units kept / all")
     axes.set_ylim(0, 1.05)
-    if len(sizes) <= 14:
+    if len(names) <= 14:
         axes.legend(frameon=False, fontsize=6)
 
 
-def _plot_deciles(axes, result: dict[str, Any]) -> None:
-    looks = result["looks"]
+def _plot_deciles(axes, looks: Sequence[dict[str, Any]], along: str) -> None:
+    places = [look[along] for look in looks]
     for decile, values in enumerate(zip(*(look["deciles"] for look in looks), strict=True)):
         shade = str(0.15 + 0.12 * abs(decile - 5))
-        axes.plot(_steps(looks), values, color=shade, lw=1.6 if decile == 5 else 0.9)
-    axes.set(ylabel="|latent|", title="Deciles of the latents, median bold", ylim=(0, None))
+        axes.plot(places, values, color=shade, lw=1.6 if decile == 5 else 0.9)

@@ -1,5 +1,6 @@
-"""DHP's search as a stage: a hyper model trained until it is sparse enough."""
+"""The searches that train, as stages: DHP's hyper model, MCH's hyper-structure network."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 import tf_hetero
 from tf_hetero import datasets
 from tools.checkpoints import Checkpoint
-from tools.networks import budget_of, build_network, logits_loss
+from tools.networks import budget_of, build_network, logits_loss, recalibrate
 from tools.optimizers import search_rate
 from tools.settings import SearchSettings, Settings
 from tools.training import fit
@@ -60,6 +61,70 @@ def sparse_network(
         "seconds": round(checkpoint.seconds, 2),
     }
     return tf_hetero.strip(hyper, masks, search.grouped), record
+
+
+def sampled_network(
+    settings: Settings,
+    search: SearchSettings,
+    pictures: datasets.Pictures,
+    seed: int,
+    checkpoint: Checkpoint,
+    trained: keras.Model,
+) -> tuple[keras.Model, dict[str, Any]]:
+    """The network that MCH finds in a trained one, and how it was found.
+
+    Returns:
+        The stripped network, its statistics measured anew, and a record:
+        `structure`, what `StructureHistory` saw, and `sizes`, the units of each group.
+
+    References:
+        - Model Compression via Hyper-Structure Network, sections 3 and 4.1.
+    """
+    keras.utils.set_random_seed(seed)
+    own = settings.structure
+    macs = budget_of(settings, search, pictures) / tf_hetero.count(trained).macs
+    floors = {"grouped": search.grouped, **_floors(search)}
+    structure = tf_hetero.HyperStructureSearch(
+        trained,
+        macs,
+        strength=own.strength,
+        layer_scaling=search.layer_scaling,
+        network=tf_hetero.IndependentGates if search.independent_gates else None,
+        seed=seed,
+        **floors,
+    )
+    history = tf_hetero.StructureHistory()
+    checkpoint.lists["looks"] = history.history
+    structure.compile(
+        keras.optimizers.Adam(search.search_rate), logits_loss(), metrics=["accuracy"]
+    )
+    checkpoint.restore(structure)
+    some = dataclasses.replace(settings, batch_size=own.batch_size)
+    fit(
+        structure,
+        some,
+        pictures.first(own.examples),
+        seed,
+        own.epochs,
+        [history],
+        checkpoint,
+    )
+    masks = tf_hetero.select(
+        trained,
+        structure.scores(seed),
+        macs,
+        max_fraction=search.max_fraction,
+        multiple_of=search.multiple_of,
+        **floors,
+    )
+    network = tf_hetero.strip(trained, masks, search.grouped)
+    recalibrate(network, settings, pictures, seed)
+    record = {
+        "structure": history.history,
+        "sizes": {name: len(mask) for name, mask in masks.items()},
+        "seconds": round(checkpoint.seconds, 2),
+    }
+    return network, record
 
 
 def _search(hyper, settings: Settings, search, pictures, seed, stop, checkpoint) -> None:

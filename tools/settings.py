@@ -8,7 +8,7 @@ from typing import Any
 import ml_collections
 
 DECAYS = ("constant", "step", "cosine")
-METHODS = ("none", "uniform", "single_shot", "dhp")
+METHODS = ("none", "uniform", "single_shot", "dhp", "structure")
 
 
 def _check_positive(settings: Any, names: tuple[str, ...]) -> None:
@@ -27,7 +27,8 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 class SearchSettings:
     """How an arm gets its widths; mostly the arguments of `tf_hetero.shrink`.
 
-    The budget is `macs`, a fraction of the baseline's operations, or, if not 0,
+    The last three are for `method="structure"`, the rate that of its network. The budget
+    is `macs`, a fraction of the baseline's operations, or, if not 0,
     `ratio`, a fraction of the widened network's, as the released code counts.
     """
 
@@ -47,10 +48,14 @@ class SearchSettings:
     grouped: str = "auto"
     batch_size: int = 256
     embedding_dim: int = 8
+    from_weights: bool = False
+    layer_scaling: bool = True
+    independent_gates: bool = False
+    search_rate: float = 1e-3
 
     def __post_init__(self) -> None:
         _check_choice("method", self.method, METHODS)
-        _check_positive(self, ("width_multiplier", "macs", "batch_size"))
+        _check_positive(self, ("width_multiplier", "macs", "batch_size", "search_rate"))
         if not 0 <= self.ratio <= 1:
             raise ValueError(
                 "`ratio` must be a fraction of the widened network's MACs, or 0 for "
@@ -81,6 +86,22 @@ class ProximalSettings:
                 "`proximal.decay_at` must be growing epochs. Received: "
                 f"decay_at={self.decay_at}"
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class StructureSettings:
+    """The search of an arm with `method="structure"`; see `HyperStructureSearch`.
+
+    `examples` is the number of training pictures that it takes, the first ones.
+    """
+
+    examples: int = 2500
+    epochs: int = 200
+    batch_size: int = 64
+    strength: float = 4.0
+
+    def __post_init__(self) -> None:
+        _check_positive(self, ("examples", "epochs", "batch_size"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,10 +139,12 @@ class Settings:
     """One experiment: network, data, protocol, arms. Lengths are in epochs.
 
     `decay_at` are the fractions of the epochs after which `decay="step"` divides
-    the rate by 10. `test_every` says how often the test set is looked at.
+    the rate by 10. `test_every` says how often the test set is looked at. `pretrained` is
+    a `.keras` file that all arms begin with, but for those of uniform width.
     """
 
     network: str = "ResNet20"
+    pretrained: str = ""
     dataset: str = "cifar10"
     data_dir: str = ""
     image_size: int = 224
@@ -140,6 +163,7 @@ class Settings:
     weight_decay: float = 1e-4
     test_every: int = 1
     proximal: ProximalSettings = ProximalSettings()
+    structure: StructureSettings = StructureSettings()
     distillation: DistillationSettings = DistillationSettings()
     arms: tuple[Arm, ...] = ()
 
@@ -199,6 +223,7 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
         values.pop("distillation", {}), DistillationSettings, "distillation."
     )
     proximal = _checked(values.pop("proximal", {}), ProximalSettings, "proximal.")
+    structure = _checked(values.pop("structure", {}), StructureSettings, "structure.")
     arms = values.pop("arms", {})
     if not isinstance(arms, Mapping) or not arms:
         raise ValueError(
@@ -208,6 +233,7 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
     return Settings(
         **_checked(values, Settings, ""),
         proximal=ProximalSettings(**proximal),
+        structure=StructureSettings(**structure),
         distillation=DistillationSettings(**distillation),
         arms=tuple(
             _arm(name, search, dict(changes), distillation)

@@ -21,7 +21,7 @@ from tf_hetero import datasets
 from tools.checkpoints import Checkpoint
 from tools.networks import build_network, check_fits, new_network, save_keras
 from tools.provenance import write_text
-from tools.searches import sparse_network
+from tools.searches import sampled_network, sparse_network
 from tools.settings import Arm, Settings
 
 _DATA = ("network", "dataset", "image_size", "flip", "train_examples")
@@ -44,19 +44,37 @@ class Stages:
 
     def initial(self, arm: Arm, seed: int) -> tuple[keras.Model, dict[str, Any]]:
         """An arm's network before training, and the record of how it was found."""
-        depends = {**self._settings(_DATA), **dataclasses.asdict(arm.search)}
-        if arm.search.method == "none":
-            depends = {**self._settings(_DATA), "method": "none"}
-        name = f"{arm.search.method}-seed{seed}"
+        method = arm.search.method
+        chosen = dataclasses.asdict(arm.search) if method != "none" else {"method": method}
+        depends = {**self._settings(_DATA), **chosen}
+        trained = self._pretrained()
+        if trained is not None:
+            path = pathlib.Path(self.settings.pretrained)
+            depends["pretrained"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        name = f"{method}-seed{seed}"
         arguments = (self.settings, arm.search, self.pictures, seed)
-        if arm.search.method != "dhp":
-            return self._kept(name, depends, lambda: (new_network(*arguments), {}))
-        depends |= self._settings(_STEPS)
-        depends["proximal"] = dataclasses.asdict(self.settings.proximal)
+        if method not in ("dhp", "structure"):
+            return self._kept(name, depends, lambda: (new_network(*arguments, trained), {}))
+        if method == "dhp":
+            depends |= self._settings(_STEPS)
+            depends["proximal"] = dataclasses.asdict(self.settings.proximal)
+        else:
+            depends["structure"] = dataclasses.asdict(self.settings.structure)
         checkpoint = self.checkpoint(f"search-{arm.name}-seed{seed}", depends)
-        found = self._kept(name, depends, lambda: sparse_network(*arguments, checkpoint))
+
+        def searched() -> tuple[keras.Model, dict[str, Any]]:
+            if method == "dhp":
+                return sparse_network(*arguments, checkpoint)
+            return sampled_network(*arguments, checkpoint, _needed(trained))
+
+        found = self._kept(name, depends, searched)
         checkpoint.remove()
         return found
+
+    def _pretrained(self) -> keras.Model | None:
+        if not self.settings.pretrained:
+            return None
+        return self._loaded(pathlib.Path(self.settings.pretrained), "pretrained")
 
     def teacher(
         self, arm: Arm, train: Callable[[keras.Model, Checkpoint], Any]
@@ -109,12 +127,23 @@ class Stages:
         # Loaded in any case: a second call trains the very same model.
         return self._loaded(path), json.loads(record.read_text())
 
-    def _loaded(self, path: pathlib.Path) -> keras.Model:
+    def _loaded(
+        self, path: pathlib.Path, setting: str = "distillation.teacher"
+    ) -> keras.Model:
         if not path.is_file():
             raise ValueError(
-                "`distillation.teacher` must be 'none', 'widened' or a .keras file. "
-                f"Received: {str(path)!r}, which is no file."
+                f"`{setting}` must name a .keras file. Received: {str(path)!r}, which is "
+                "no file."
             )
         model = keras.models.load_model(path)
         check_fits(model, self.pictures, str(path))
         return model
+
+
+def _needed(trained: keras.Model | None) -> keras.Model:
+    if trained is None:
+        raise ValueError(
+            "method='structure' searches a trained network. Received: pretrained=''. Give "
+            "a .keras file with --config.pretrained=PATH."
+        )
+    return trained

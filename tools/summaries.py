@@ -15,7 +15,7 @@ from tools.figures import (
     shown_name,
 )
 from tools.provenance import write_text
-from tools.search_figures import search_progress
+from tools.search_figures import search_progress, structure_progress
 from tools.settings import tested_epochs
 
 
@@ -118,9 +118,13 @@ def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
     save_figure(_curves(results), folder / "curves.png")
     if "baseline" in summarized["arms"] and len(summarized["arms"]) > 1:
         save_figure(_widths(results), folder / "widths.png")
-    searched = [result for result in results if "looks" in result]
-    if searched:
-        save_figure(search_progress(searched), folder / "search.png")
+    for key, figure, name in (
+        ("looks", search_progress, "search.png"),
+        ("structure", structure_progress, "structure.png"),
+    ):
+        searched = [result for result in results if key in result]
+        if searched:
+            save_figure(figure(searched), folder / name)
     return text
 
 

@@ -69,6 +69,12 @@ class Pictures:
         one_pass = self._batches(self.test, self.prepare, batch_size)
         return one_pass(None).prefetch(tf.data.AUTOTUNE)
 
+    def first(self, number: int) -> "Pictures":
+        """The same with the first `number` training pictures, or all if there are fewer."""
+        return dataclasses.replace(
+            self, train=self.train.front(min(number, len(self.train)))
+        )
+
     def steps_per_epoch(self, batch_size: int) -> int:
         """Number of batches that hold every training picture once."""
         return -(-len(self.train) // batch_size)

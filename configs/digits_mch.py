@@ -1,0 +1,49 @@
+r"""MCH on scikit-learn's handwritten digits, small enough to watch.
+
+No paper has this row: a small residual network, trained by `configs/digits_lwdna.py`, is
+cut to half its MACs in several ways, and each is trained on by one protocol; `baseline` is
+the whole network trained on. Independent gates have a rate of their own: a logit moves by
+about the rate a step, and the paper's is made for a network behind it.
+
+    python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
+    python -m tools.train --config=configs/digits_mch.py --workdir=runs/digits_mch
+
+Not run yet.
+"""
+
+from tools.settings import default_config
+
+
+def get_config():
+    config = default_config()
+    config.network = "DigitsNet"
+    config.dataset = "digits"
+    config.pretrained = "runs/digits/models/baseline-seed0.keras"
+    config.epochs = 30
+    config.batch_size = 32
+    config.learning_rate = 0.02
+    config.decay = "cosine"
+    config.momentum = 0.8
+    config.seeds = (0, 1, 2, 3, 4)
+    config.search.macs = 0.5
+    config.search.width_multiplier = 1.0
+    config.search.min_conv_fraction = 0.0
+    config.search.min_dense_fraction = 0.0
+    config.structure.examples = 400
+    config.structure.epochs = 60
+    config.structure.batch_size = 32
+    structure = {"method": "structure"}
+    own = {"method": "single_shot", "from_weights": True}
+    config.arms = {
+        "baseline": {"method": "none"},
+        "structure": structure,
+        "structure_unscaled": {**structure, "layer_scaling": False},
+        "independent_gates": {
+            **structure,
+            "independent_gates": True,
+            "search_rate": 0.05,
+        },
+        "weight_norm": {**own, "criterion": "magnitude"},
+        "gradient": {**own, "criterion": "gradient"},
+    }
+    return config
