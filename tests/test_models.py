@@ -106,6 +106,16 @@ def test_widened(key):
         assert counts.params == expected["params"]
 
 
+def test_mobilenetv2_strides_as_its_pictures_ask():
+    """ImageNet's form counts as Keras's own; CIFAR's keeps 4x4 pixels for the head."""
+    ours = th.count(models.MobileNetV2((224, 224, 3), 1000))
+    keras_own = th.count(keras.applications.MobileNetV2(weights=None))
+    assert (ours.macs, ours.params) == (keras_own.macs, keras_own.params)
+    small = models.MobileNetV2((32, 32, 3), 10)
+    assert small.get_layer("stem").output.shape[1:3] == (32, 32)
+    assert small.get_layer("head").output.shape[1:3] == (4, 4)
+
+
 @every_network
 def test_batch_norm_and_padding_are_pytorchs(key):
     for layer in build(key).layers:

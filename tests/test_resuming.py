@@ -19,18 +19,20 @@ from tools.checkpoints import Checkpoint
 pytest.importorskip("tensorflow")
 pytest.importorskip("sklearn")
 ROOT = pathlib.Path(__file__).parent.parent
-RUN = "dhp-seed0"
-OPTIONS = (
-    *("--config.seeds=(0,)", "--arms=dhp", "--config.epochs=4"),
+DHP = (
+    *("--config=configs/digits_dhp.py", "--arms=dhp", "--config.epochs=4"),
     *("--config.proximal.l1_strength=0.08", "--config.proximal.check_every=1"),
-    "--checkpoint_seconds=0",
+)
+STRUCTURE = (
+    *("--config=configs/digits_mch.py", "--arms=structure", "--config.epochs=4"),
+    *("--config.structure.epochs=5", "--config.structure.examples=100"),
 )
 
 
 def start(workdir, *options):
-    command = [sys.executable, "-m", "tools.train", "--config=configs/digits_dhp.py"]
+    command = [sys.executable, "-m", "tools.train", f"--workdir={workdir}"]
     return subprocess.Popen(
-        [*command, f"--workdir={workdir}", *OPTIONS, *options],
+        [*command, *options, "--config.seeds=(0,)", "--checkpoint_seconds=0"],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -38,52 +40,68 @@ def start(workdir, *options):
     )
 
 
-def finish(workdir):
-    process = start(workdir)
+def finish(workdir, *options):
+    process = start(workdir, *options)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    return json.loads((workdir / "results" / f"{RUN}.json").read_text())
+    (result,) = (workdir / "results").glob("*.json")
+    return json.loads(result.read_text())
 
 
-def kill_when(workdir, seen):
-    """Starts the command and kills it as soon as `seen` holds."""
-    process = start(workdir)
-    while not seen():
+def kill_at(moment, workdir, *options):
+    """Starts the command and kills it as soon as a file matches `moment`."""
+    process = start(workdir, *options)
+    while not any(workdir.glob(moment)):
         assert process.poll() is None, "over before it could be killed"
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
 
 
-def test_killed_at_any_moment_it_ends_the_same(tmp_path):
+def ends_the_same(tmp_path, run, moments, *options):
+    """The result of a run, after comparing it with one that is killed at each moment."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    expected = finish(whole)
-    checkpoints = killed / "checkpoints"
-    moments = (
-        (checkpoints / f"search-{RUN}" / "epoch-00001").exists,
-        lambda: bool(list((killed / "stages").glob("*.keras"))),  # stripped, being kept
-        (checkpoints / RUN / "epoch-00002").exists,
-    )
-    for seen in moments:
-        kill_when(killed, seen)
-    result = finish(killed)
-    for key in ("widths", "macs", "history", "accuracy", "latents", "looks"):
+    expected = finish(whole, *options)
+    for moment in moments:
+        kill_at(moment, killed, *options)
+    result = finish(killed, *options)
+    for key in set(expected) - {"train_seconds", "search_seconds", "command", "date"}:
         assert result[key] == expected[key], key
     before, after = (
-        keras.models.load_model(workdir / "models" / f"{RUN}.keras").get_weights()
+        keras.models.load_model(workdir / "models" / f"{run}.keras").get_weights()
         for workdir in (whole, killed)
     )
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert not list(checkpoints.iterdir()), "what is finished is not kept twice"
+    assert not any((killed / "checkpoints").iterdir()), "what is finished is not kept twice"
+    return expected
+
+
+def test_dhp_killed_at_any_moment_ends_the_same(tmp_path):
+    moments = (
+        "checkpoints/search-dhp-seed0/epoch-00001",
+        "stages/*.keras",  # stripped, being kept
+        "checkpoints/dhp-seed0/epoch-00002",
+    )
+    expected = ends_the_same(tmp_path, "dhp-seed0", moments, *DHP)
     assert not expected["looks"][0]["reached"] and expected["looks"][-1]["reached"]
     assert expected["macs"] <= 0.5 * th.count(models.DigitsNet()).macs
 
 
+def test_mch_killed_in_its_search_ends_the_same(tmp_path):
+    keras.utils.set_random_seed(0)
+    trained = tmp_path / "trained.keras"
+    models.DigitsNet().save(trained)
+    options = (*STRUCTURE, f"--config.pretrained={trained}")
+    moments = ("checkpoints/search-structure-seed0/epoch-00002",)
+    expected = ends_the_same(tmp_path, "structure-seed0", moments, *options)
+    assert len(expected["structure"]) == 6, "before the search, and each of its epochs"
+    assert expected["structure"][1]["macs"] != expected["structure"][-1]["macs"]
+
+
 def test_other_settings_are_refused_by_name(tmp_path):
-    search = tmp_path / "checkpoints" / f"search-{RUN}"
-    kill_when(tmp_path, (search / "epoch-00001").exists)
-    process = start(tmp_path, "--config.learning_rate=0.04")
+    kill_at("checkpoints/search-dhp-seed0/epoch-00001", tmp_path, *DHP)
+    process = start(tmp_path, *DHP, "--config.learning_rate=0.04")
     _, errors = process.communicate()
     assert process.returncode == 1
     assert "begun with another value of ['learning_rate']" in errors

@@ -14,6 +14,10 @@ from tf_hetero import models
 from tools import networks, rows, settings
 from tools.provenance import write_text
 
+# MCH, section 4.1: lambda, pictures of the search; rate, momentum, decay, epochs and steps
+# of the fine-tuning.
+CIFAR_MCH = (4, 2500, 0.1, 0.8, 1e-4, 160, (80, 120))
+IMAGENET_MCH = (8, 10_000, 0.01, 0.9, 1e-4, 100, (30, 60, 90))
 ROOT = pathlib.Path(__file__).parent.parent
 # Keys of networks.json by config.
 KEYS = {
@@ -195,3 +199,41 @@ def test_dhp_rows_are_the_papers():
         shape, classes = rows.SHAPES[experiment.dataset]
         graph = th.trace(getattr(models, experiment.network)(shape, classes))
         assert len(graph.matching(search.exclude, "exclude")) == len(search.exclude)
+
+
+def test_the_rows_of_mch():
+    wanted = {  # network, MACs, strength, pictures, rate, momentum, decay, epochs, steps
+        "cifar10_resnet56_mch50": ("ResNet56", 0.5, *CIFAR_MCH),
+        "cifar10_mobilenetv2_mch40": ("MobileNetV2", 0.6, *CIFAR_MCH),
+        "imagenet_resnet34_mch44": ("ResNet34", 0.56, *IMAGENET_MCH),
+        "imagenet_resnet50_mch56": ("ResNet50", 0.44, *IMAGENET_MCH),
+        "imagenet_resnet101_mch56": ("ResNet101", 0.44, *IMAGENET_MCH),
+        "imagenet_mobilenetv2_mch30": (
+            *("MobileNetV2", 0.699, 8, 10_000, 0.01, 0.9, 4e-5, 100, (30, 60, 90)),
+        ),
+    }
+    found = {path.stem for path in (ROOT / "configs").glob("*_*_mch*.py")}
+    assert found == set(wanted)
+    for name, values in wanted.items():
+        module = importlib.import_module(f"configs.{name}")
+        experiment = settings.resolve(module.get_config())
+        arm = experiment.arm("structure").search
+        assert arm.method == "structure" and arm.search_rate == 1e-3
+        assert experiment.structure.epochs == 200 and arm.layer_scaling
+        assert values == (
+            experiment.network,
+            arm.macs,
+            experiment.structure.strength,
+            experiment.structure.examples,
+            experiment.learning_rate,
+            experiment.momentum,
+            experiment.weight_decay,
+            experiment.epochs,
+            tuple(round(at * experiment.epochs) for at in experiment.decay_at),
+        )
+        assert f"--config=configs/{name}.py" in module.__doc__
+        assert pathlib.Path(experiment.pretrained).parts[1] in module.__doc__
+    unscaled = settings.resolve(
+        importlib.import_module("configs.cifar10_resnet56_mch50").get_config()
+    ).arm("structure_unscaled")
+    assert not unscaled.search.layer_scaling

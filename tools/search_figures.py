@@ -37,7 +37,7 @@ def structure_progress(results: Sequence[dict[str, Any]]) -> Any:
 
     The MACs of the sampled structures and the resource term, every seed; what each
     channel group is expected to keep and the deciles of the probabilities to be kept
-    (both of the first search), as MCH's Figs. 4 and 6.
+    (both of the first seed of the arm `structure`), as MCH's Figs. 4 and 6.
     """
     figure, panels = new_figure(16, 4, columns=4)
     cost, resource, widths, probabilities = panels
@@ -50,7 +50,8 @@ def structure_progress(results: Sequence[dict[str, Any]]) -> Any:
     cost.set_ylim(0, 1.05)
     resource.set(ylabel="log(|MACs - budget| + 1)", title="Resource term")
     legend(cost)
-    first = results[0]
+    named = (result for result in results if result["arm"] == "structure")
+    first = next(named, results[0])
     _plot_widths(widths, first["structure"], "epoch", first["sizes"])
     widths.set(title=f"Channel groups, {shown_name(first['arm'])}, seed {first['seed']}")
     _plot_deciles(probabilities, first["structure"], "epoch")

@@ -17,7 +17,7 @@ _V1 = (
 )
 # Expansion, width, number of blocks, stride of the first.
 _V2 = (
-    *((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2)),
+    *((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2)),
     *((6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)),
 )
 # Expansion, width, kernel, stride of the first, number of blocks.
@@ -76,16 +76,18 @@ def MobileNetV2(
     classifier_activation=None,
     name="mobilenet_v2",
 ) -> keras.Model:
-    """MobileNetV2 as the papers train it on Tiny-ImageNet: no stride in stage 2.
+    """MobileNetV2; up to 64 pixels, as on Tiny-ImageNet, stage 2 does not stride.
 
-    Arguments as for `MobileNetV1`.
+    Arguments as for `MobileNetV1`: up to 32 pixels, as on CIFAR, nor does the stem.
 
     References:
         - MobileNetV2: Inverted Residuals and Linear Bottlenecks, Table 2.
     """
     inputs = keras.Input(input_shape, name="image")
     x = _stem(inputs, int(32 * width_multiplier), blocks.RELU6)
-    for stage, (expansion, width, depth, first) in enumerate(_V2, start=1):
+    small = input_shape[0] is not None and input_shape[0] <= 64
+    for stage, (expansion, width, depth, stride) in enumerate(_V2, start=1):
+        first = 1 if small and stage == 2 else stride
         for number in range(1, depth + 1):
             x = inverted_residual(
                 x,
