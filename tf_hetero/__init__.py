@@ -3,6 +3,7 @@
 from tf_hetero.callbacks import LatentSummaries, StopAtBudget, StructureHistory
 from tf_hetero.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
 from tf_hetero.counting import Counts, count
+from tf_hetero.exporting import Exported, export
 from tf_hetero.opening import to_functional
 from tf_hetero.proximal import ProximalAdam, ProximalSGD, latent_floors
 from tf_hetero.recalibrating import recalibrate_batchnorm
@@ -24,6 +25,7 @@ __all__ = [
     "ChannelGroup",
     "Comparison",
     "Counts",
+    "Exported",
     "HyperStructureNetwork",
     "HyperStructureSearch",
     "IndependentGates",
@@ -39,6 +41,7 @@ __all__ = [
     "__version__",
     "compare",
     "count",
+    "export",
     "latent_floors",
     "latent_saliency",
     "latent_vectors",
