@@ -8,7 +8,9 @@ about the rate a step, and the paper's is made for a network behind it.
     python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
     python -m tools.train --config=configs/digits_mch.py --workdir=runs/digits_mch
 
-Not run yet.
+2026-11-21, two cores of an AMD EPYC beside other work, 5 seeds, accuracy in percent: baseline
+91.85, MCH 90.72, without layer-wise scaling 90.39, independent gates 90.91, weight norm 87.69,
+gradient 23.97. Seed by seed in docs/results.md.
 """
 
 from tools.settings import default_config
