@@ -8,6 +8,7 @@ from tf_hetero.opening import to_functional
 from tf_hetero.proximal import ProximalAdam, ProximalSGD, latent_floors
 from tf_hetero.recalibrating import recalibrate_batchnorm
 from tf_hetero.reparameterizing import latent_vectors, reparameterize
+from tf_hetero.report_page import ExportedFile
 from tf_hetero.reporting import Comparison, compare
 from tf_hetero.rules import RuleCall, register_rule
 from tf_hetero.saliency import latent_saliency
@@ -26,6 +27,7 @@ __all__ = [
     "Comparison",
     "Counts",
     "Exported",
+    "ExportedFile",
     "HyperStructureNetwork",
     "HyperStructureSearch",
     "IndependentGates",

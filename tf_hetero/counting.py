@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_hetero.channels import ChannelGraph, Ids, Masks
+from tf_hetero.channels import ChannelGraph, Ids, Masks, Site, Weight
 from tf_hetero.rebuilding import rebuild
 from tf_hetero.tracing import trace
 
@@ -144,20 +144,36 @@ def kept_units(graph: ChannelGraph, masks: Masks) -> np.ndarray:
     )
 
 
+def layer_macs(graph: ChannelGraph) -> dict[str, int]:
+    """MACs of every layer with a kernel, all calls of it together."""
+    macs: dict[str, int] = {}
+    for site in graph.sites:
+        for name, weight in site.kernels:
+            elements = math.prod(site.variable(name).shape)
+            multiplied = _positions(site, weight, padded=False) * elements
+            macs[site.call.name] = macs.get(site.call.name, 0) + multiplied
+    return macs
+
+
 def _mac_terms(graph: ChannelGraph, padded: bool):
     for site in graph.sites:
         for name, weight in site.kernels:
-            positions = weight.positions
-            if padded and weight.padded_positions is not None:
-                positions = weight.padded_positions
-            if positions is None:
-                raise ValueError(
-                    "The spatial size of every convolution must be known to count its "
-                    f"operations. Received: unknown size at layer {site.call.name!r}. "
-                    "Give the model's Input a full shape, or call "
-                    "count(model, input_shape=(height, width, channels))."
-                )
+            positions = _positions(site, weight, padded)
             yield _term(positions, weight.axes, site.variable(name).shape)
+
+
+def _positions(site: Site, weight: Weight, padded: bool) -> int:
+    positions = weight.positions
+    if padded and weight.padded_positions is not None:
+        positions = weight.padded_positions
+    if positions is None:
+        raise ValueError(
+            "The spatial size of every convolution must be known to count its "
+            f"operations. Received: unknown size at layer {site.call.name!r}. "
+            "Give the model's Input a full shape, or call "
+            "count(model, input_shape=(height, width, channels))."
+        )
+    return positions
 
 
 def _parameter_terms(graph: ChannelGraph):

@@ -32,8 +32,17 @@ def replacing(path: pathlib.Path, overwrite: bool = False) -> Iterator[pathlib.P
     beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
         yield beside / path.name
-        if path.is_dir():  # a folder with something in it cannot be renamed over
-            os.replace(path, beside / "replaced")
-        os.replace(beside / path.name, path)
+        _put(beside / path.name, path, beside / "replaced")
     finally:
         shutil.rmtree(beside)
+
+
+def _put(made: pathlib.Path, path: pathlib.Path, aside: pathlib.Path) -> None:
+    if path.is_dir():  # a folder with something in it cannot be renamed over
+        os.replace(path, aside)
+    try:
+        os.replace(made, path)
+    except BaseException:
+        if aside.exists():
+            os.replace(aside, path)
+        raise

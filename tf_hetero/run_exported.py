@@ -24,7 +24,7 @@ def main(kind: str, path: str, inputs: str, outputs: str) -> None:
     with np.load(inputs) as archive:
         arrays = dict(archive)
     size = len(next(iter(arrays.values())))
-    call = {"savedmodel": _savedmodel, "litert": _litert, "onnx": _onnx}[kind](path)
+    call = {"savedmodel": savedmodel, "litert": litert, "onnx": onnx}[kind](path)
     parts = [
         call({name: array[start : start + BATCH] for name, array in arrays.items()})
         for start in range(0, size, BATCH)
@@ -33,7 +33,8 @@ def main(kind: str, path: str, inputs: str, outputs: str) -> None:
     np.savez(outputs, **joined)  # type: ignore[arg-type]
 
 
-def _savedmodel(path: str) -> Callable[[Arrays], Arrays]:
+def savedmodel(path: str) -> Callable[[Arrays], Arrays]:
+    """The `serving_default` of a SavedModel; Keras cannot be imported from then on."""
     sys.modules["keras"] = None  # type: ignore[assignment]
     import tensorflow as tf
 
@@ -49,7 +50,8 @@ def _savedmodel(path: str) -> Callable[[Arrays], Arrays]:
     return call
 
 
-def _litert(path: str) -> Callable[[Arrays], Arrays]:
+def litert(path: str) -> Callable[[Arrays], Arrays]:
+    """The function of a LiteRT file, from and to numbers that are not quantized."""
     import tensorflow as tf
 
     warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated.*")
@@ -58,13 +60,13 @@ def _litert(path: str) -> Callable[[Arrays], Arrays]:
     given, made = run.get_input_details(), run.get_output_details()
 
     def call(arrays: Arrays) -> Arrays:
-        outputs = run(**{name: _quantized(a, given[name]) for name, a in arrays.items()})
-        return {name: _dequantized(y, made[name]) for name, y in outputs.items()}
+        outputs = run(**{name: quantized(a, given[name]) for name, a in arrays.items()})
+        return {name: dequantized(y, made[name]) for name, y in outputs.items()}
 
     return call
 
 
-def _quantized(array: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def quantized(array: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     scale, zero = details["quantization"]
     if not scale:
         return array
@@ -73,12 +75,13 @@ def _quantized(array: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     return np.clip(steps, limits.min, limits.max).astype(details["dtype"])
 
 
-def _dequantized(array: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+def dequantized(array: np.ndarray, details: dict[str, Any]) -> np.ndarray:
     scale, zero = details["quantization"]
     return (array.astype("float32") - zero) * np.float32(scale) if scale else array
 
 
-def _onnx(path: str) -> Callable[[Arrays], Arrays]:
+def onnx(path: str) -> Callable[[Arrays], Arrays]:
+    """The function of an ONNX file, on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     try:
         print(_exported())
     except (ValueError, RuntimeError, ImportError, OSError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Nothing was written.")
 
@@ -42,6 +42,7 @@ def main(argv: list[str]) -> None:
 def _exported():
     import tf_hetero
     from tf_hetero.files import check_free
+    from tools.untrusted import load_model
 
     check_free(pathlib.Path(_PATH.value), _OVERWRITE.value)
     names = None
@@ -58,25 +59,6 @@ def _exported():
         tolerance=_TOLERANCE.value,
         overwrite=_OVERWRITE.value,
     )
-
-
-def load_model(path: str):
-    """A model from a file that need not be trusted.
-
-    Raises:
-        ValueError: if there is no such file, or it is no model, or brings code along.
-    """
-    import keras
-
-    if not pathlib.Path(path).is_file():
-        raise ValueError(f"--model must be a .keras file. Received: {path!r}, no file.")
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except (TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            "--model must be a .keras file that Keras loads in safe mode. Received: "
-            f"{path!r}: {error}"
-        ) from error
 
 
 def load_examples(path: str):

@@ -1,0 +1,46 @@
+"""The figures of a report as PNG: two columns a layer, before and after."""
+
+import os
+from collections.abc import Mapping
+
+_BEFORE, _AFTER = "#a9b6c3", "#1f6098"
+# More names than this cannot be read along one axis.
+_NAMED = 80
+
+
+def save_bars(
+    path: str | os.PathLike,
+    title: str,
+    unit: str,
+    pairs: Mapping[str, tuple[int | None, int | None]],
+) -> None:
+    """Draws `{layer name: (before, after)}` into a PNG file.
+
+    Args:
+        path: the file.
+        title: stands above.
+        unit: what the values are.
+        pairs: the values, None where a model lacks the layer.
+    """
+    from matplotlib.figure import Figure
+
+    size = (min(max(6.0, 2.0 + 0.2 * len(pairs)), 18.0), 4.8)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots()
+    places = range(len(pairs))
+    for index, (label, color, width) in enumerate(
+        (("before", _BEFORE, 0.9), ("after", _AFTER, 0.5))
+    ):
+        heights = [pair[index] or 0 for pair in pairs.values()]
+        axes.bar(places, heights, width, color=color, label=label)
+    # Names may hold dollar signs, which are no formulas.
+    axes.set_title(title, parse_math=False)
+    axes.set(ylabel=unit, xlim=(-0.7, len(pairs) - 0.3))
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    if len(pairs) <= _NAMED:
+        axes.set_xticks(places, list(pairs), rotation=90, fontsize=7, parse_math=False)
+    else:
+        axes.set(xlabel="layer, in the order of the model")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
