@@ -14,10 +14,14 @@ EXTRAS = {
     "demo": ["scikit-learn>=1.4"],
     "gpu": ["tensorflow[and-cuda]>=2.21"],
     "hub": ["keras-hub>=0.32"],
+    "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
+    "serve": ["aiohttp>=3.14"],
     "neighbours": ["torch-pruning>=1.6", "torchvision"],
 }
 EXTRAS["test"] = [
     *EXTRAS["demo"],
+    *EXTRAS["onnx"],
+    *EXTRAS["serve"],
     "hypothesis>=6.100",
     "mypy>=1.10",
     "pytest>=8",
@@ -28,7 +32,7 @@ EXTRAS["test"] = [
 setup(
     name="tf_hetero",
     version=VERSION,
-    description="Channel widths for Keras CNNs: LW-DNA and DHP for any static Keras model",
+    description="Channel widths for Keras CNNs: LW-DNA, DHP and MCH for any static model",
     long_description=(ROOT / "README.md").read_text(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",

@@ -6,6 +6,7 @@
     python -m tools.benchmark pipeline
     python -m tools.benchmark prune
     python -m tools.benchmark latency
+    python -m tools.benchmark serving
 
 `single_shot` compares the gradient pass over the latents with a plain forward
 and backward pass of the same widened model, each in a process of its own: CPU
@@ -13,7 +14,8 @@ seconds a step and peak memory over the process's base. `hyper_step` does so for
 training step of the hyper model, `structure_step` for a step of MCH's search (see
 tools/hyper_step.py and tools/structure_step.py). `pipeline` gives the
 seconds of trace, select and strip. `prune` sets them beside Torch-Pruning's, where
-that is installed; `latency` measures what a shrunk model gains.
+that is installed; `latency` measures what a shrunk model gains, `serving` what it gains
+behind `tools.serve`: requests a second, and how long one takes.
 """
 
 import json
@@ -41,6 +43,7 @@ def main(argv: list[str]) -> None:
     from tools import hyper_step, structure_step
     from tools.latency import latency
     from tools.neighbours import prune
+    from tools.serving_load import report as serving
 
     commands = {
         "single_shot": single_shot,
@@ -49,6 +52,7 @@ def main(argv: list[str]) -> None:
         "pipeline": pipeline,
         "prune": prune,
         "latency": latency,
+        "serving": serving,
     }
     if len(argv) != 2 or argv[1] not in commands:
         raise app.UsageError(f"Name one of {sorted(commands)}. Received: {argv[1:]}")
