@@ -8,9 +8,9 @@ about the rate a step, and the paper's is made for a network behind it.
     python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
     python -m tools.train --config=configs/digits_mch.py --workdir=runs/digits_mch
 
-2026-11-21, two cores of an AMD EPYC beside other work, 5 seeds, accuracy in percent: baseline
-91.85, MCH 90.72, without layer-wise scaling 90.39, independent gates 90.91, weight norm 87.69,
-gradient 23.97. Seed by seed in docs/results.md.
+2026-11-21, two cores of an AMD EPYC beside other work, 5 seeds, accuracy in percent:
+baseline 91.85, MCH 90.72, without layer-wise scaling 90.39, independent gates 90.91, weight
+norm 87.69, gradient 23.97. Seed by seed in docs/results.md.
 """
 
 from tools.settings import default_config
@@ -39,6 +39,7 @@ def get_config():
     config.arms = {
         "baseline": {"method": "none"},
         "structure": structure,
+        "structure_in_macs": {**structure, "resource_unit": 1},
         "structure_unscaled": {**structure, "layer_scaling": False},
         "independent_gates": {
             **structure,

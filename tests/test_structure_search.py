@@ -81,7 +81,7 @@ def test_a_step_is_adams_on_the_written_objective():
     model = small()
     x, y = batch(model)
     limit = int(0.5 * th.count(model).macs)
-    search = new_search(model, layer_scaling=False)
+    search = new_search(model, layer_scaling=False, resource_unit=1)
     before = [np.array(v) for v in search.trainable_variables]
     gradients = whole_gradient(search, model, x, y, limit)
     search.train_on_batch(x, y)
@@ -125,20 +125,43 @@ def test_search_comes_near_its_budget_and_is_stripped(case):
     first = search.train_on_batch(x, y, return_dict=True)
     assert first["macs"] > 0.85 and set(first) == {"loss", "accuracy", "macs", "resource"}
     search.fit(x, y, epochs=150, batch_size=16, verbose=0)
-    shares = [th.count(search.strip(seed=s)).macs / th.count(model).macs for s in range(5)]
+    whole = th.count(model).macs
+    sampled = [th.strip(model, search.masks(seed=s)) for s in range(5)]
+    shares = [th.count(plain).macs / whole for plain in sampled]
     assert np.mean(shares) == pytest.approx(0.6, abs=0.2)
+    for s in range(5):  # a unit of these networks is a tenth of their MACs
+        assert 0.45 < th.count(search.strip(seed=s)).macs / whole <= 0.6
     for weight, old in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
     masks = search.masks(seed=3)
-    assert_equal_outputs(search.strip(seed=3)(x), masked_outputs(model, masks, x))
-    assert_equal_outputs(search(x), search.strip(most_likely=True)(x))
+    assert_equal_outputs(th.strip(model, masks)(x), masked_outputs(model, masks, x))
+    likely = th.strip(model, search.masks(most_likely=True))
+    assert_equal_outputs(search(x), likely(x))
+
+
+def test_strip_changes_the_least_decided_units_of_the_sample():
+    model = small()
+    search = new_search(model, macs=0.55)
+    logits = np.concatenate(
+        [np.linspace(-8, 2, size) for size in search._gates.sizes.values()]
+    )
+    search.network.heads[-1].assign(logits.astype("float32"))
+    for seed in range(4):
+        sample, plain = search.masks(seed=seed), search.strip(seed=seed)
+        widths = th.compare(plain, plain).widths
+        probabilities = search.keep_probabilities()
+        order = {n: np.argsort(-(sample[n] + probabilities[n])) for n in sample}
+        masks = {n: np.isin(np.arange(len(o)), o[: widths[n][0]]) for n, o in order.items()}
+        x, _ = batch(model)
+        assert_equal_outputs(plain(x), th.strip(model, masks)(x))
+        assert th.count(plain).macs <= 0.55 * th.count(model).macs
 
 
 def test_shown_cost_is_the_cost_of_the_stripped_model():
     model = small()
-    search = new_search(model)
+    search = new_search(model, resource_unit=1)
     shown = search.evaluate(*batch(model), verbose=0, return_dict=True)
-    likely = th.count(search.strip(most_likely=True)).macs
+    likely = th.count(th.strip(model, search.masks(True))).macs
     assert shown["macs"] == pytest.approx(likely / th.count(model).macs, rel=1e-6)
     expected = np.log(abs(likely - int(0.5 * th.count(model).macs)) + 1)
     assert shown["resource"] == pytest.approx(expected, rel=1e-5)
@@ -146,11 +169,13 @@ def test_shown_cost_is_the_cost_of_the_stripped_model():
 
 def test_two_budgets_are_two_terms():
     model = small()
-    search = new_search(model, macs=0.5, params=0.4)
+    search = new_search(model, macs=0.5, params=0.4, resource_unit=0.02)
     shown = search.evaluate(*batch(model), verbose=0, return_dict=True)
-    counts, whole = th.count(search.strip(most_likely=True)), th.count(model)
-    expected = np.log(abs(counts.macs - int(0.5 * whole.macs)) + 1)
-    expected += np.log(abs(counts.params - int(0.4 * whole.params)) + 1)
+    counts, whole = th.count(th.strip(model, search.masks(True))), th.count(model)
+    gaps = (counts.macs - int(0.5 * whole.macs)) / (0.02 * whole.macs)
+    expected = np.log(abs(gaps) + 1)
+    gaps = (counts.params - int(0.4 * whole.params)) / (0.02 * whole.params)
+    expected += np.log(abs(gaps) + 1)
     assert shown["resource"] == pytest.approx(expected, rel=1e-5)
     assert shown["params"] == pytest.approx(counts.params / whole.params, rel=1e-6)
 
@@ -160,7 +185,7 @@ def test_cost_is_differentiated_as_the_polynomial_says():
     model = small()
     graph = th.trace(model)
     costs = CostModel(graph)
-    search = new_search(model)
+    search = new_search(model, resource_unit=1)
     gates = tf.ones(graph.num_units)
     with tf.GradientTape() as tape:
         tape.watch(gates)
@@ -307,6 +332,7 @@ def test_untrained_models_are_warned_about():
         ({"macs": 0.5, "min_channels": 4}, r"smallest reachable value"),
         ({"exclude": ["nothing"]}, r"nothing"),
         ({"strength": -1.0}, r"`strength` must be at least 0"),
+        ({"resource_unit": 0}, r"`resource_unit` above 0. .*resource_unit=0"),
     ],
 )
 def test_refused(options, message):

@@ -123,7 +123,7 @@ class StructureSearch:
         )
         search.compile(self.optimizer or keras.optimizers.Adam(1e-3), loss)
         _fit(search, data, batch_size, self.epochs, self.callbacks)
-        return search.scores(seed)
+        return search.scores(seed=seed)
 
 
 def _fractions(limits: Mapping[str, int], model: keras.Model) -> dict[str, float]:

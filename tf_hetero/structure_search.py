@@ -15,6 +15,7 @@ from tf_hetero.gating import GatedModel
 from tf_hetero.grouped import in_parts
 from tf_hetero.layer_scaling import LayerScaling, check_adam
 from tf_hetero.reparameterizing import check_plain
+from tf_hetero.resource_term import ResourceTerm
 from tf_hetero.selection import Selector, absolute_budgets
 from tf_hetero.stripping import strip_graph
 from tf_hetero.tracing import trace
@@ -29,7 +30,10 @@ class HyperStructureSearch(keras.Model):
     weights and its BatchNormalization statistics untouched; the network is trained by
     the loss plus `strength * log(|cost - budget| + 1)`. Costs are MACs (or parameters)
     of the whole model, frozen groups and classifier included, so that a budget means
-    the same everywhere in this package.
+    the same everywhere in this package. They are counted in twentieths of the whole:
+    the term's gradient is `1 / (|cost - budget| + 1)`, so in single operations a sample
+    that meets its budget by chance moves the network a million times as much as another,
+    after which Adam hardly moves for a thousand steps.
 
     `fit` as any Keras model, with labels; then `strip` makes the plain model. The
     searched model belongs to the user and is no part of this one: keep `search` with
@@ -40,6 +44,9 @@ class HyperStructureSearch(keras.Model):
         macs, params: budgets, as in `select`. With both, both terms are added.
         strength: strength of the resource term, the paper's lambda (4 on CIFAR, 8 on
             ImageNet).
+        resource_unit: what the resource term counts costs in, a fraction of the whole
+            as a float, or an absolute number as an int; 1 is the paper's formula in
+            MACs.
         layer_scaling: whether each group learns how much the loss counts for it.
         scaling_rate: learning rate of these scales, the paper's beta.
         temperature: of the sigmoid behind the gates, the paper's tau.
@@ -85,6 +92,7 @@ class HyperStructureSearch(keras.Model):
         macs: float | int | None = None,
         params: float | int | None = None,
         strength: float = 4.0,
+        resource_unit: float | int = 0.05,
         layer_scaling: bool = True,
         scaling_rate: float = 0.01,
         temperature: float = structure.TEMPERATURE,
@@ -99,7 +107,7 @@ class HyperStructureSearch(keras.Model):
         seed: int = 0,
         **kwargs,
     ) -> None:
-        _check_options(strength, temperature)
+        _check_options(strength, temperature, resource_unit)
         check_plain(model)
         graph = trace(model, grouped)
         rules = WidthRules(
@@ -113,7 +121,7 @@ class HyperStructureSearch(keras.Model):
         limits = absolute_budgets(
             {"macs": macs, "params": params}, CostModel(graph).counts()
         )
-        Selector(graph, limits, allowed)  # refuses what the floors exclude
+        self._selector = Selector(graph, limits, allowed)  # refuses what floors exclude
         _warn_if_untrained(graph)
         super().__init__(**kwargs)
         self.strength = strength
@@ -121,7 +129,7 @@ class HyperStructureSearch(keras.Model):
         self._graph = graph
         self._gated = GatedModel(graph)
         self._gates = structure.UnitGates(graph, _floors(graph, allowed), temperature)
-        self._resource = _ResourceTerm(graph, limits)
+        self._resource = ResourceTerm(graph, limits, resource_unit)
         self.network = (network or _network(seed))(self._gates.sizes)
         self.network.build()
         self._noise_seed = keras.random.SeedGenerator(seed)
@@ -197,7 +205,7 @@ class HyperStructureSearch(keras.Model):
         return dict(zip(self._gates.sizes, values.tolist(), strict=True))
 
     def masks(self, most_likely: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
-        """One structure, as masks for `strip`.
+        """One structure as it is sampled, as masks for `tf_hetero.strip`.
 
         Args:
             most_likely: takes the more likely state of each gate instead of a sample.
@@ -209,33 +217,36 @@ class HyperStructureSearch(keras.Model):
             noise = np.full(logits.shape, structure.MEDIAN_NOISE)
         return self._gates.masks(logits, noise + self.backward_pruning)
 
-    def scores(self, seed: int = 0) -> dict[str, np.ndarray]:
+    def scores(self, most_likely: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
         """Scores for `select`: one structure, then the probability of each unit.
 
         Every unit that the sample keeps stands before every one that it drops, so
         that `select` changes the sample only as far as a budget asks for.
 
         Args:
-            seed: of the sample.
+            most_likely, seed: as in `masks`.
 
         Returns:
             `{group name: array of shape (size,)}` for every unfrozen group.
         """
         whole = {group.name: np.full(group.size, 2.0) for group in self._graph.free_groups}
-        probabilities, masks = self.keep_probabilities(), self.masks(seed=seed)
+        probabilities, masks = self.keep_probabilities(), self.masks(most_likely, seed)
         return {**whole, **{name: masks[name] + probabilities[name] for name in masks}}
 
     def strip(self, most_likely: bool = False, seed: int = 0) -> keras.Model:
         """The plain model of one structure, with the weights that survive.
 
-        Its BatchNormalization statistics are those of the whole model: call
-        `recalibrate_batchnorm` before it is judged, and train it on. The cost is near
-        the budget, not exactly at it; `shrink` and `select` meet it exactly.
+        Unless all gates are decided, the cost of a sample is only near the budget; the
+        least decided units of the sample are then removed or added until it is met.
+        `tf_hetero.strip(model, search.masks(seed=seed))` is the sample as it is. The
+        BatchNormalization statistics are those of the whole model: call
+        `recalibrate_batchnorm` before it is judged, and train it on.
 
         Args:
             most_likely, seed: as in `masks`.
         """
-        return strip_graph(self._graph, self.masks(most_likely, seed))
+        masks = self._selector.masks(self.scores(most_likely, seed))
+        return strip_graph(self._graph, masks)
 
     def get_config(self) -> dict[str, Any]:
         raise ValueError(
@@ -284,45 +295,17 @@ class HyperStructureSearch(keras.Model):
             self.layer_scaling.remember(self.optimizer, *of_heads)
 
 
-class _ResourceTerm:
-    """The distance of a gated model's costs from their budgets."""
-
-    def __init__(self, graph: ChannelGraph, limits: Mapping[str, int]) -> None:
-        costs = CostModel(graph)
-        self._group_of, self._groups = graph.group_of, len(graph.groups)
-        self._costs = [
-            (
-                name,
-                getattr(costs, name),
-                float(limit),
-                float(getattr(costs, name)(costs.sizes)),
-            )
-            for name, limit in limits.items()
-        ]
-
-    def __call__(self, gates: Any) -> tuple[Any, dict[str, Any]]:
-        """The term, and what to show: costs as fractions of the whole, and the term."""
-        # Costs are integers up to 2**53: float32 would blur what is near the budget.
-        gates = ops.cast(gates, "float64")
-        kept = ops.segment_sum(gates, self._group_of, self._groups)
-        total, shown = 0.0, {}
-        for name, polynomial, limit, whole in self._costs:
-            cost = polynomial(kept, ops)
-            total = total + ops.log(ops.abs(cost - limit) + 1.0)
-            shown[name] = cost / whole
-        return ops.cast(total, "float32"), {**shown, "resource": total}
-
-
-def _check_options(strength: float, temperature: float) -> None:
+def _check_options(strength: float, temperature: float, unit: float | int) -> None:
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "HyperStructureSearch needs KERAS_BACKEND=tensorflow. Received: "
             f"{keras.backend.backend()!r}"
         )
-    if strength < 0 or temperature <= 0:
+    if strength < 0 or temperature <= 0 or unit <= 0:
         raise ValueError(
-            "`strength` must be at least 0 and `temperature` above 0. Received: "
-            f"strength={strength}, temperature={temperature}"
+            "`strength` must be at least 0, `temperature` and `resource_unit` above 0. "
+            f"Received: strength={strength}, temperature={temperature}, "
+            f"resource_unit={unit}"
         )
 
 

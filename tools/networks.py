@@ -40,6 +40,7 @@ def new_network(
         "ratio",
         "macs",
         "width_multiplier",
+        "resource_unit",
         "layer_scaling",
         "independent_gates",
         "search_rate",

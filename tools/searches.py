@@ -81,41 +81,23 @@ def sampled_network(
         - Model Compression via Hyper-Structure Network, sections 3 and 4.1.
     """
     keras.utils.set_random_seed(seed)
-    own = settings.structure
     macs = budget_of(settings, search, pictures) / tf_hetero.count(trained).macs
-    floors = {"grouped": search.grouped, **_floors(search)}
-    structure = tf_hetero.HyperStructureSearch(
-        trained,
-        macs,
-        strength=own.strength,
-        layer_scaling=search.layer_scaling,
-        network=tf_hetero.IndependentGates if search.independent_gates else None,
-        seed=seed,
-        **floors,
-    )
+    structure = _compiled_search(settings, search, macs, seed, trained)
     history = tf_hetero.StructureHistory()
     checkpoint.lists["looks"] = history.history
-    structure.compile(
-        keras.optimizers.Adam(search.search_rate), logits_loss(), metrics=["accuracy"]
-    )
     checkpoint.restore(structure)
+    own = settings.structure
     some = dataclasses.replace(settings, batch_size=own.batch_size)
-    fit(
-        structure,
-        some,
-        pictures.first(own.examples),
-        seed,
-        own.epochs,
-        [history],
-        checkpoint,
-    )
+    first = pictures.first(own.examples)
+    fit(structure, some, first, seed, own.epochs, [history], checkpoint)
     masks = tf_hetero.select(
         trained,
-        structure.scores(seed),
+        structure.scores(seed=seed),
         macs,
         max_fraction=search.max_fraction,
         multiple_of=search.multiple_of,
-        **floors,
+        grouped=search.grouped,
+        **_floors(search),
     )
     network = tf_hetero.strip(trained, masks, search.grouped)
     recalibrate(network, settings, pictures, seed)
@@ -125,6 +107,25 @@ def sampled_network(
         "seconds": round(checkpoint.seconds, 2),
     }
     return network, record
+
+
+def _compiled_search(
+    settings: Settings, search: SearchSettings, macs: float, seed: int, trained: keras.Model
+) -> tf_hetero.HyperStructureSearch:
+    structure = tf_hetero.HyperStructureSearch(
+        trained,
+        macs,
+        strength=settings.structure.strength,
+        resource_unit=search.resource_unit,
+        layer_scaling=search.layer_scaling,
+        network=tf_hetero.IndependentGates if search.independent_gates else None,
+        grouped=search.grouped,
+        seed=seed,
+        **_floors(search),
+    )
+    optimizer = keras.optimizers.Adam(search.search_rate)
+    structure.compile(optimizer, logits_loss(), metrics=["accuracy"])
+    return structure
 
 
 def _search(hyper, settings: Settings, search, pictures, seed, stop, checkpoint) -> None:

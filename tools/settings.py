@@ -27,7 +27,7 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 class SearchSettings:
     """How an arm gets its widths; mostly the arguments of `tf_hetero.shrink`.
 
-    The last three are for `method="structure"`, the rate that of its network. The budget
+    The last four are for `method="structure"`, the rate that of its network. The budget
     is `macs`, a fraction of the baseline's operations, or, if not 0,
     `ratio`, a fraction of the widened network's, as the released code counts.
     """
@@ -49,6 +49,7 @@ class SearchSettings:
     batch_size: int = 256
     embedding_dim: int = 8
     from_weights: bool = False
+    resource_unit: float = 0.05
     layer_scaling: bool = True
     independent_gates: bool = False
     search_rate: float = 1e-3
