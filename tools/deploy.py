@@ -1,0 +1,69 @@
+r"""From a trained network to an int8 LiteRT file of the shrunk one, with a table.
+
+    python -m tools.deploy --model=runs/cifar/models/baseline-seed0.keras \
+        --dataset=cifar10 --data_dir=TFDS_FOLDER --macs=0.5 --workdir=runs/deploy
+
+The network is cut with its weights kept, its BatchNormalization statistics are measured
+anew, and it is trained on. Then both, the given and the shrunk one, are written as float32,
+as int8 quantized after training, and as int8 after quantization-aware training, and the
+files are measured: size, milliseconds a picture (one thread, batch 1, the files taking
+turns) and accuracy on the test pictures. Everything is kept in --workdir: a second call
+makes only what is missing.
+"""
+
+import dataclasses
+import pathlib
+import sys
+
+from absl import app, flags, logging
+
+_MODEL = flags.DEFINE_string("model", None, "A trained network, as .keras.", required=True)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder for all results.", required=True)
+_DATASET = flags.DEFINE_string("dataset", "cifar10", "As in tf_hetero.datasets.load.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "As in tf_hetero.datasets.load.")
+_TRAIN = flags.DEFINE_integer("train_examples", 0, "Training pictures; all if 0.")
+_TEST = flags.DEFINE_integer("test_examples", 0, "Test pictures; all if 0.")
+_MACS = flags.DEFINE_float("macs", 0.5, "Fraction of the MACs to keep.")
+_CRITERION = flags.DEFINE_string("criterion", "magnitude", "As in tf_hetero.shrink.")
+_EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs of the shrunk network.")
+_QUANTIZED = flags.DEFINE_integer("quantized_epochs", 2, "Of quantization-aware training.")
+_RATE = flags.DEFINE_float("learning_rate", 0.05, "Of the shrunk network; falls to 0.")
+_BATCH = flags.DEFINE_integer("batch_size", 64, "Pictures a batch.")
+_RANGES = flags.DEFINE_integer("representative", 500, "Pictures that int8 is measured on.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of everything random.")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    logging.set_verbosity(logging.ERROR)
+    from tf_hetero import datasets
+    from tools import deploying
+    from tools.untrusted import load_model
+
+    options = deploying.Options(
+        macs=_MACS.value,
+        criterion=_CRITERION.value,
+        epochs=_EPOCHS.value,
+        quantized_epochs=_QUANTIZED.value,
+        learning_rate=_RATE.value,
+        batch_size=_BATCH.value,
+        representative=_RANGES.value,
+        seed=_SEED.value,
+    )
+    try:
+        model = load_model(_MODEL.value)
+        folder = pathlib.Path(_WORKDIR.value)
+        deploying.check_folder(folder, _MODEL.value, dataclasses.asdict(options))
+        pictures = datasets.load(
+            _DATASET.value, _DATA_DIR.value, _TRAIN.value or None, _TEST.value or None
+        )
+        print(deploying.deploy(model, pictures, options, folder))
+    except (ValueError, RuntimeError, OSError) as error:
+        sys.exit(f"error: {' '.join(str(error).split())}")
+    except KeyboardInterrupt:
+        sys.exit("\nInterrupted. Finished files are kept; the same command goes on.")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,229 @@
+"""The networks and files of `tools.deploy`, and what is measured of them."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+import tf_hetero
+from tf_hetero import datasets, run_exported
+from tools.networks import check_fits, logits_loss, save_keras
+from tools.provenance import circumstances, write_text
+
+PRECISIONS = ("float32", "int8 post-training", "int8 quantization-aware")
+ROUNDS = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a network is shrunk, trained on and quantized; the flags of `tools.deploy`."""
+
+    macs: float = 0.5
+    criterion: str = "magnitude"
+    epochs: int = 10
+    quantized_epochs: int = 2
+    learning_rate: float = 0.05
+    batch_size: int = 64
+    representative: int = 500
+    seed: int = 0
+
+
+def check_folder(folder: pathlib.Path, model: str, options: dict[str, Any]) -> None:
+    """Keeps the options of a folder; refuses others when it is used again.
+
+    Raises:
+        ValueError: naming the options that differ.
+    """
+    digest = hashlib.sha256(pathlib.Path(model).read_bytes()).hexdigest()
+    wanted, path = {"model": digest, **options}, folder / "options.json"
+    kept = json.loads(path.read_text()) if path.exists() else wanted
+    different = sorted(key for key in wanted if kept.get(key) != wanted[key])
+    if different:
+        raise ValueError(
+            f"What {folder}/ was begun with cannot change. Received: another value of "
+            f"{different}. Give another --workdir, or the values of {path}."
+        )
+    write_text(path, json.dumps(wanted, indent=1) + "\n")
+
+
+def deploy(
+    model: keras.Model, pictures: datasets.Pictures, options: Options, folder: pathlib.Path
+) -> str:
+    """Makes what is missing of networks and files; returns the table."""
+    check_fits(model, pictures, "--model")
+    networks = {"original": model, "shrunk": _shrunk(model, pictures, options, folder)}
+    files = {
+        (name, precision): _file(network, name, precision, pictures, options, folder)
+        for name, network in networks.items()
+        for precision in PRECISIONS
+    }
+    rows = _measured(files, pictures)
+    report = {"options": dataclasses.asdict(options), "rows": rows}
+    text = json.dumps({**report, **circumstances("tools.deploy")}, indent=1)
+    write_text(folder / "results.json", text + "\n")
+    write_text(folder / "results.md", table(rows) + "\n")
+    files_in_report = [
+        tf_hetero.ExportedFile(
+            path.name, row["bytes"], row["milliseconds"], row["accuracy"]
+        )
+        for path, row in zip(files.values(), rows, strict=True)
+    ]
+    comparison = tf_hetero.compare(model, networks["shrunk"])
+    comparison.save(folder / "report", files_in_report, overwrite=True)
+    return table(rows)
+
+
+def _shrunk(model, pictures, options: Options, folder: pathlib.Path) -> keras.Model:
+    path = folder / "shrunk.keras"
+    if not path.exists():
+        keras.utils.set_random_seed(options.seed)
+        shrunk = tf_hetero.shrink(
+            model,
+            pictures.training_batches(256, options.seed),
+            logits_loss(),
+            options.macs,
+            criterion=options.criterion,
+            from_weights=True,
+            seed=options.seed,
+        )
+        some = pictures.first(2560)
+        tf_hetero.recalibrate_batchnorm(shrunk, some.plain_batches(256, options.seed))
+        _train(shrunk, keras, pictures, options, options.learning_rate, options.epochs)
+        save_keras(tf_hetero.strip(shrunk, {}), path)
+    return keras.models.load_model(path)
+
+
+def _train(model, library, pictures, options: Options, rate: float, epochs: int) -> None:
+    """Trains a model of Keras or of tf_keras, the `library`; the rate falls to 0."""
+    steps = pictures.steps_per_epoch(options.batch_size)
+    schedule = library.optimizers.schedules.CosineDecay(rate, steps * epochs)
+    optimizer = library.optimizers.SGD(schedule, momentum=0.9)
+    loss = library.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    model.fit(
+        pictures.training_batches(options.batch_size, options.seed),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        verbose=2,
+    )
+
+
+def _file(
+    network, name: str, precision: str, pictures, options: Options, folder: pathlib.Path
+) -> pathlib.Path:
+    """The LiteRT file of a network, made if it is not there."""
+    path = folder / f"{name}-{precision.replace(' ', '-')}.tflite"
+    if path.exists():
+        return path
+    print(f"{name}, {precision}", flush=True)
+    if precision == PRECISIONS[2]:
+        network = _quantization_aware(network, pictures, options)
+    tf_hetero.export(
+        network,
+        path,
+        "litert",
+        None if precision == "float32" else "int8",
+        examples=_images(pictures.test_batches(250), 1000),
+        representative=_images(
+            pictures.plain_batches(250, options.seed), options.representative
+        ),
+        overwrite=True,
+    )
+    return path
+
+
+def _quantization_aware(network, pictures, options: Options) -> Any:
+    from tf_hetero import tfmot
+
+    aware = tfmot.quantization_aware(network)
+    import tf_keras
+
+    rate = options.learning_rate / 10
+    _train(aware, tf_keras, pictures, options, rate, options.quantized_epochs)
+    return aware
+
+
+def _images(batches: Any, number: int) -> np.ndarray:
+    """The first pictures of some batches, as one array."""
+    parts, found = [], 0
+    for x, _ in batches:
+        parts.append(np.asarray(x))
+        found += len(x)
+        if found >= number:
+            break
+    return np.concatenate(parts)[:number]
+
+
+def _measured(files: dict[tuple[str, str], pathlib.Path], pictures) -> list[dict[str, Any]]:
+    milliseconds = _milliseconds(files, _images(pictures.test_batches(1), 1))
+    return [
+        {
+            "network": name,
+            "precision": precision,
+            "bytes": path.stat().st_size,
+            "milliseconds": milliseconds[name, precision],
+            "accuracy": _accuracy(path, pictures),
+            "agreement": _record(path)["agreement"],
+        }
+        for (name, precision), path in files.items()
+    ]
+
+
+def _record(path: pathlib.Path) -> dict[str, Any]:
+    return json.loads(path.with_name(f"{path.name}.json").read_text())
+
+
+def _accuracy(path: pathlib.Path, pictures) -> float:
+    call, right, size = run_exported.litert(str(path)), 0, 0
+    (name,) = _record(path)["inputs"]
+    for x, y in pictures.test_batches(run_exported.BATCH):
+        (scores,) = call({name: np.asarray(x)}).values()
+        right += int((scores.argmax(-1) == np.asarray(y)).sum())
+        size += len(y)
+    return right / size
+
+
+def _milliseconds(files: dict, x: np.ndarray) -> dict[tuple[str, str], float]:
+    """The median of each file; they take turns, so that all see one machine."""
+    runs = {key: _runner(path, x) for key, path in files.items()}
+    seconds: dict[Any, list[float]] = {key: [] for key in runs}
+    for _ in range(ROUNDS):
+        for key, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[key].append(time.perf_counter() - start)
+    return {key: 1000 * statistics.median(values) for key, values in seconds.items()}
+
+
+def _runner(path: pathlib.Path, x: np.ndarray) -> Callable[[], Any]:
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(str(path), num_threads=1)
+    (given,) = interpreter.get_input_details()
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(given["index"], run_exported.quantized(x, given))
+    interpreter.invoke()
+    return interpreter.invoke
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The measurements as a Markdown table; ratios are to the first row."""
+    lines = [
+        "| network | precision | KiB | ms | latency | accuracy | as in Keras |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['network']} | {row['precision']} | {row['bytes'] / 1024:,.0f} | "
+            f"{row['milliseconds']:.2f} | "
+            f"{row['milliseconds'] / rows[0]['milliseconds']:.2f} | "
+            f"{100 * row['accuracy']:.2f} | {100 * row['agreement']:.1f} |"
+        )
+    return "\n".join(lines)
