@@ -18,7 +18,9 @@ pytest.importorskip("tensorflow")
 ROOT = pathlib.Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV3Large"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("MobileNet", marks=pytest.mark.long), "MobileNetV3Large"]
+)
 def test_builders_of_keras_applications_are_proved(name, tmp_path):
     result = proof.prove(coverage.builders("applications", 75)[name], tmp_path)
     assert result["failure"] is None

@@ -34,12 +34,12 @@ def test_a_folder_keeps_its_options(tmp_path):
 
 
 def test_the_table_says_ratios_to_its_first_row():
-    row = {"network": "original", "precision": "float32", "bytes": 2048}
+    row = {"network": "original", "precision": "float32", "bytes": 2048, "zipped": 1024}
     row |= {"milliseconds": 2.0, "accuracy": 0.8125, "agreement": 1.0}
     small = {**row, "network": "shrunk", "bytes": 1000, "milliseconds": 1.5}
     lines = deploying.table([row, small]).splitlines()
-    assert lines[2] == "| original | float32 | 2 | 2.00 | 1.00 | 81.25 | 100.0 |"
-    assert lines[3].startswith("| shrunk | float32 | 1 | 1.50 | 0.75 |")
+    assert lines[2] == "| original | float32 | 2 | 1 | 2.00 | 1.00 | 81.25 | 100.0 |"
+    assert lines[3].startswith("| shrunk | float32 | 1 | 1 | 1.50 | 0.75 |")
 
 
 @pytest.mark.long
@@ -59,7 +59,7 @@ def test_the_command_on_digits(tmp_path):
     assert first.returncode == 0, first.stderr
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     rows = {(row["network"], row["precision"]): row for row in results["rows"]}
-    assert len(rows) == 6
+    assert len(rows) == 10
     plain, small = rows["original", "float32"], rows["shrunk", "float32"]
     x, y = (
         np.concatenate(parts) for parts in zip(*pictures.test_batches(500), strict=True)
@@ -70,10 +70,13 @@ def test_the_command_on_digits(tmp_path):
     assert th.count(shrunk).macs <= 0.5 * th.count(model).macs
     assert small["bytes"] < plain["bytes"]
     for network in ("original", "shrunk"):
-        for precision in deploying.PRECISIONS[1:]:
+        for precision in list(deploying.PREPARED)[1:]:
             row = rows[network, precision]
             assert row["bytes"] < 0.6 * rows[network, "float32"]["bytes"]
             assert row["accuracy"] > rows[network, "float32"]["accuracy"] - 0.1
+        after_training = rows[network, "int8 post-training"]["zipped"]
+        for smaller in ("int8 pruned", "int8 clustered"):
+            assert rows[network, smaller]["zipped"] < 0.95 * after_training
     assert (tmp_path / "out" / "report" / "index.html").exists()
     before = {p: os.stat(p).st_mtime_ns for p in (tmp_path / "out").glob("*.tflite")}
     second = subprocess.run(command, capture_output=True, text=True)

@@ -3,7 +3,13 @@
 import pathlib
 import re
 
+import keras
+import numpy as np
 import pytest
+
+import tf_hetero as th
+from tf_hetero import models
+from tools.networks import logits_loss
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -21,6 +27,43 @@ def test_examples_about_layers_run():
     assert len(found) == 3
     for block in found:
         exec(compile(block, "docs/layers.md", "exec"), names)
+
+
+@pytest.mark.long
+def test_the_readme_runs(tmp_path, monkeypatch):
+    """On noise: the first example as it stands, the others in a small network.
+
+    The fits of the two searches, which would take minutes, have two epochs.
+    """
+    tf = pytest.importorskip("tensorflow")
+    pytest.importorskip("tf2onnx")
+    monkeypatch.chdir(tmp_path)
+    first, *others = blocks("README.md")
+    assert len(others) == 7
+    rng = np.random.default_rng(0)
+    x = rng.random((4, 64, 64, 3), np.float32)
+    exec(compile(first, "README.md", "exec"), {"x": x, "y": np.arange(4)})
+
+    x, y = rng.standard_normal((64, 8, 8, 3)).astype("float32"), np.arange(64) % 10
+    model = models.DigitsNet((8, 8, 3))
+    names = {
+        "keras": keras,
+        "th": th,
+        "loss": logits_loss(),
+        "model": model,
+        "trained": model,
+        "x": x,
+        "y": y,
+        "x_train": x,
+        "x_test": x,
+        "dataset": tf.data.Dataset.from_tensor_slices((x, y)).repeat(10).batch(16),
+        "names": [f"class {k}" for k in range(10)],
+    }
+    for block in others:
+        text = re.sub(r"epochs=\d00", "epochs=2", block)
+        exec(compile(text, "README.md", "exec"), names)
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {"serving", "small.tflite", "small.onnx", "aware.tflite"} <= written
 
 
 def test_every_reason_is_explained():

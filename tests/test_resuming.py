@@ -77,17 +77,27 @@ def ends_the_same(tmp_path, run, moments, *options):
     return expected
 
 
-def test_dhp_killed_at_any_moment_ends_the_same(tmp_path):
-    moments = (
-        "checkpoints/search-dhp-seed0/epoch-00001",
-        "stages/*.keras",  # stripped, being kept
-        "checkpoints/dhp-seed0/epoch-00002",
-    )
+@pytest.mark.parametrize(
+    "moments",
+    [
+        ("checkpoints/search-dhp-seed0/epoch-00001",),
+        pytest.param(
+            (
+                "stages/*.keras",  # stripped, being kept
+                "checkpoints/dhp-seed0/epoch-00002",
+            ),
+            marks=pytest.mark.long,
+        ),
+    ],
+    ids=["search", "training"],
+)
+def test_dhp_killed_at_any_moment_ends_the_same(tmp_path, moments):
     expected = ends_the_same(tmp_path, "dhp-seed0", moments, *DHP)
     assert not expected["looks"][0]["reached"] and expected["looks"][-1]["reached"]
     assert expected["macs"] <= 0.5 * th.count(models.DigitsNet()).macs
 
 
+@pytest.mark.long
 def test_mch_killed_in_its_search_ends_the_same(tmp_path):
     keras.utils.set_random_seed(0)
     trained = tmp_path / "trained.keras"

@@ -116,7 +116,9 @@ def test_scales_leave_the_gru_alone_and_scale_the_loss():
     assert set(same) == set(plain) - set(heads)
 
 
-@pytest.mark.parametrize("case", ["residual", "squeeze_and_excite"])
+@pytest.mark.parametrize(
+    "case", ["residual", pytest.param("squeeze_and_excite", marks=pytest.mark.long)]
+)
 def test_search_comes_near_its_budget_and_is_stripped(case):
     model = small(case)
     search = new_search(model, 5e-3, eager=False, macs=0.6)

@@ -212,7 +212,7 @@ def test_the_rows_of_mch():
             *("MobileNetV2", 0.699, 8, 10_000, 0.01, 0.9, 4e-5, 100, (30, 60, 90)),
         ),
     }
-    found = {path.stem for path in (ROOT / "configs").glob("*_*_mch*.py")}
+    found = {path.stem for path in (ROOT / "configs").glob("*_mch[0-9][0-9].py")}
     assert found == set(wanted)
     for name, values in wanted.items():
         module = importlib.import_module(f"configs.{name}")

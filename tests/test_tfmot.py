@@ -287,6 +287,14 @@ def test_hyper_models_are_refused(function):
         function(th.reparameterize(net_of(layers.Conv2D(4, 3))))
 
 
+def forgetful(model):
+    """Moving statistics that arrive in a short training; 0.999 takes thousands of steps."""
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.9
+    return model
+
+
 def shrunk(model):
     return randomize(th.strip(model, random_masks(th.trace(model))))
 
@@ -297,8 +305,10 @@ def shrunk(model):
     [
         lambda: models.ResNet20((16, 16, 3)),
         lambda: shrunk(models.ResNet20((16, 16, 3))),
-        lambda: keras.applications.MobileNetV2(
-            (32, 32, 3), 0.35, weights=None, classes=10, classifier_activation=None
+        lambda: forgetful(
+            keras.applications.MobileNetV2(
+                (32, 32, 3), 0.35, weights=None, classes=10, classifier_activation=None
+            )
         ),
     ],
     ids=["ResNet20", "ResNet20 shrunk", "MobileNetV2"],
@@ -311,7 +321,8 @@ def test_the_whole_way(build):
     _, stripped = check_pruned(model, x, y, 0.5)
     for name, kernel in kernels(stripped).items():
         depthwise = hasattr(stripped.get_layer(name), "depthwise_kernel")
-        assert (kernel == 0).mean() == (0.0 if depthwise else 0.5), name
+        zeros, size = np.sum(kernel == 0), kernel.size
+        assert zeros in ((0,) if depthwise else (size // 2, (size + 1) // 2)), name
     assert_equal_outputs(run_lite(lite(stripped), x)[0], stripped(x))
     stripped = strip_wrappers(fit(cluster_weights(model, 8), x, y))
     for name, kernel in kernels(stripped).items():

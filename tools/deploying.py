@@ -1,6 +1,7 @@
 """The networks and files of `tools.deploy`, and what is measured of them."""
 
 import dataclasses
+import gzip
 import hashlib
 import json
 import pathlib
@@ -13,22 +14,22 @@ import keras
 import numpy as np
 
 import tf_hetero
-from tf_hetero import datasets, run_exported
+from tf_hetero import datasets, run_exported, tfmot
 from tools.networks import check_fits, logits_loss, save_keras
 from tools.provenance import circumstances, write_text
 
-PRECISIONS = ("float32", "int8 post-training", "int8 quantization-aware")
 ROUNDS = 200
+ZEROS, CLUSTERS = 0.5, 16
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """How a network is shrunk, trained on and quantized; the flags of `tools.deploy`."""
+    """How a network is shrunk, trained on and made small; the flags of `tools.deploy`."""
 
     macs: float = 0.5
     criterion: str = "magnitude"
     epochs: int = 10
-    quantized_epochs: int = 2
+    finetune_epochs: int = 2
     learning_rate: float = 0.05
     batch_size: int = 64
     representative: int = 500
@@ -62,7 +63,7 @@ def deploy(
     files = {
         (name, precision): _file(network, name, precision, pictures, options, folder)
         for name, network in networks.items()
-        for precision in PRECISIONS
+        for precision in PREPARED
     }
     rows = _measured(files, pictures)
     report = {"options": dataclasses.asdict(options), "rows": rows}
@@ -100,7 +101,9 @@ def _shrunk(model, pictures, options: Options, folder: pathlib.Path) -> keras.Mo
     return keras.models.load_model(path)
 
 
-def _train(model, library, pictures, options: Options, rate: float, epochs: int) -> None:
+def _train(
+    model, library, pictures, options: Options, rate: float, epochs: int, callbacks=()
+) -> None:
     """Trains a model of Keras or of tf_keras, the `library`; the rate falls to 0."""
     steps = pictures.steps_per_epoch(options.batch_size)
     schedule = library.optimizers.schedules.CosineDecay(rate, steps * epochs)
@@ -111,6 +114,7 @@ def _train(model, library, pictures, options: Options, rate: float, epochs: int)
         pictures.training_batches(options.batch_size, options.seed),
         steps_per_epoch=steps,
         epochs=epochs,
+        callbacks=list(callbacks),
         verbose=2,
     )
 
@@ -123,10 +127,8 @@ def _file(
     if path.exists():
         return path
     print(f"{name}, {precision}", flush=True)
-    if precision == PRECISIONS[2]:
-        network = _quantization_aware(network, pictures, options)
     tf_hetero.export(
-        network,
+        PREPARED[precision](network, pictures, options),
         path,
         "litert",
         None if precision == "float32" else "int8",
@@ -139,15 +141,44 @@ def _file(
     return path
 
 
-def _quantization_aware(network, pictures, options: Options) -> Any:
-    from tf_hetero import tfmot
+def _as_it_is(network, pictures, options: Options) -> Any:
+    return network
 
+
+def _quantization_aware(network, pictures, options: Options) -> Any:
     aware = tfmot.quantization_aware(network)
+    _finetune(aware, pictures, options)
+    return aware
+
+
+def _pruned(network, pictures, options: Options) -> Any:
+    pruned = tfmot.prune_weights(network, ZEROS)
+    update = tfmot.import_tfmot().sparsity.keras.UpdatePruningStep()
+    _finetune(pruned, pictures, options, [update])
+    return tfmot.strip_wrappers(pruned)
+
+
+def _clustered(network, pictures, options: Options) -> Any:
+    clustered = tfmot.cluster_weights(network, CLUSTERS)
+    _finetune(clustered, pictures, options)
+    return tfmot.strip_wrappers(clustered)
+
+
+def _finetune(model, pictures, options: Options, callbacks=()) -> None:
+    """Trains what TFMOT wrapped, at a tenth of the rate."""
     import tf_keras
 
-    rate = options.learning_rate / 10
-    _train(aware, tf_keras, pictures, options, rate, options.quantized_epochs)
-    return aware
+    rate, epochs = options.learning_rate / 10, options.finetune_epochs
+    _train(model, tf_keras, pictures, options, rate, epochs, callbacks)
+
+
+PREPARED: dict[str, Callable[..., Any]] = {
+    "float32": _as_it_is,
+    "int8 post-training": _as_it_is,
+    "int8 quantization-aware": _quantization_aware,
+    "int8 pruned": _pruned,
+    "int8 clustered": _clustered,
+}
 
 
 def _images(batches: Any, number: int) -> np.ndarray:
@@ -168,6 +199,7 @@ def _measured(files: dict[tuple[str, str], pathlib.Path], pictures) -> list[dict
             "network": name,
             "precision": precision,
             "bytes": path.stat().st_size,
+            "zipped": len(gzip.compress(path.read_bytes())),
             "milliseconds": milliseconds[name, precision],
             "accuracy": _accuracy(path, pictures),
             "agreement": _record(path)["agreement"],
@@ -216,13 +248,13 @@ def _runner(path: pathlib.Path, x: np.ndarray) -> Callable[[], Any]:
 def table(rows: list[dict[str, Any]]) -> str:
     """The measurements as a Markdown table; ratios are to the first row."""
     lines = [
-        "| network | precision | KiB | ms | latency | accuracy | as in Keras |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| network | precision | KiB | zipped | ms | latency | accuracy | as in Keras |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         lines.append(
             f"| {row['network']} | {row['precision']} | {row['bytes'] / 1024:,.0f} | "
-            f"{row['milliseconds']:.2f} | "
+            f"{row['zipped'] / 1024:,.0f} | {row['milliseconds']:.2f} | "
             f"{row['milliseconds'] / rows[0]['milliseconds']:.2f} | "
             f"{100 * row['accuracy']:.2f} | {100 * row['agreement']:.1f} |"
         )
