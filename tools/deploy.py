@@ -6,7 +6,7 @@ r"""From a trained network to an int8 LiteRT file of the shrunk one, with a tabl
 The network is cut with its weights kept, its BatchNormalization statistics are measured
 anew, and it is trained on. Then both, the given and the shrunk one, are written as float32,
 as int8 quantized after training, and as int8 after TensorFlow Model Optimization's
-quantization-aware training, pruning (half of the weights zero) and clustering (16 values a
+quantization-aware training, pruning (half of the weights zero) and clustering (32 values a
 kernel). The files are measured: size, also zipped, milliseconds a picture (one thread,
 batch 1, the files taking turns) and accuracy on the test pictures. Everything is kept in
 --workdir: a second call makes only what is missing.

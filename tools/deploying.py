@@ -19,7 +19,7 @@ from tools.networks import check_fits, logits_loss, save_keras
 from tools.provenance import circumstances, write_text
 
 ROUNDS = 200
-ZEROS, CLUSTERS = 0.5, 16
+ZEROS, CLUSTERS = 0.5, 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,28 +147,29 @@ def _as_it_is(network, pictures, options: Options) -> Any:
 
 def _quantization_aware(network, pictures, options: Options) -> Any:
     aware = tfmot.quantization_aware(network)
-    _finetune(aware, pictures, options)
+    _finetune(aware, pictures, options, options.learning_rate / 10)
     return aware
 
 
 def _pruned(network, pictures, options: Options) -> Any:
     pruned = tfmot.prune_weights(network, ZEROS)
     update = tfmot.import_tfmot().sparsity.keras.UpdatePruningStep()
-    _finetune(pruned, pictures, options, [update])
+    _finetune(pruned, pictures, options, options.learning_rate / 10, [update])
     return tfmot.strip_wrappers(pruned)
 
 
 def _clustered(network, pictures, options: Options) -> Any:
     clustered = tfmot.cluster_weights(network, CLUSTERS)
-    _finetune(clustered, pictures, options)
+    # The gradient of a shared value is the sum over all weights that share it.
+    _finetune(clustered, pictures, options, options.learning_rate / 500)
     return tfmot.strip_wrappers(clustered)
 
 
-def _finetune(model, pictures, options: Options, callbacks=()) -> None:
-    """Trains what TFMOT wrapped, at a tenth of the rate."""
+def _finetune(model, pictures, options: Options, rate: float, callbacks=()) -> None:
+    """Trains what TFMOT wrapped."""
     import tf_keras
 
-    rate, epochs = options.learning_rate / 10, options.finetune_epochs
+    epochs = options.finetune_epochs
     _train(model, tf_keras, pictures, options, rate, epochs, callbacks)
 
 
