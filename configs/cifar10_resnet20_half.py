@@ -8,7 +8,8 @@ network.
 
     python -m tools.train --config=configs/cifar10_resnet20_half.py --workdir=runs/half
 
-Not run yet.
+Under way, seed 0 of three: baseline 75.41, LW-DNA 69.92, DHP 80.01 %, which goes on from
+the kernels trained in 15 epochs of search (docs/results.md).
 """
 
 from tools.settings import default_config
