@@ -4,7 +4,8 @@ No paper has this study: CIFAR-10, 20,000 pictures, 15 epochs, 3 seeds. LW-DNA s
 the network of twice the width, DHP in the network itself. DHP's lambda is ten times the
 paper's, so that the search takes minutes: a step moves a latent by lambda times the rate,
 2e-5 with the paper's, which needs about 19,000 steps, or 60 of these epochs, to halve the
-network.
+network. `dhp` goes on from the kernels that the search trained, as the paper does, and so
+has twice the training of the others; `dhp_fresh` draws new ones in the widths found.
 
     python -m tools.train --config=configs/cifar10_resnet20_half.py --workdir=runs/half
 
@@ -31,5 +32,6 @@ def get_config():
         "uniform": {"method": "uniform"},
         "lwdna": {"min_conv_fraction": 0.1},
         "dhp": {**dhp, "min_channels": 4},
+        "dhp_fresh": {**dhp, "min_channels": 4, "weights": "fresh"},
     }
     return config

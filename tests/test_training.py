@@ -147,6 +147,29 @@ def test_stages_are_made_once_and_again_when_settings_change(tmp_path, digits):
     made.teacher(lwdna, lambda *given: pytest.fail("trained twice"))
 
 
+def test_fresh_weights_share_the_search_of_generated_ones(tmp_path, digits, monkeypatch):
+    found = models.DigitsNet(width_multiplier=0.5)
+    searches = []
+    monkeypatch.setattr(
+        stages, "sparse_network", lambda *given: (searches.append(given) or found, {})
+    )
+    made = stages.Stages(experiment(), digits, tmp_path / "stages")
+    kept, fresh, again = (
+        made.initial(settings.Arm("dhp", search, False), 1)[0]
+        for search in (
+            settings.SearchSettings(method="dhp"),
+            settings.SearchSettings(method="dhp", weights="fresh"),
+            settings.SearchSettings(method="dhp", weights="fresh"),
+        )
+    )
+    assert len(searches) == 1
+    name = next(layer.name for layer in found.layers if hasattr(layer, "kernel"))
+    kernels = [m.get_layer(name).kernel.numpy() for m in (found, kept, fresh, again)]
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    np.testing.assert_array_equal(kernels[2], kernels[3])
+    assert kernels[2].shape == kernels[0].shape and np.any(kernels[2] != kernels[0])
+
+
 def test_uniform_is_the_widest_that_fits(tmp_path, digits):
     made = stages.Stages(experiment(), digits, tmp_path)
     model, _ = made.initial(made.settings.arm("uniform"), 0)

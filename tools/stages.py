@@ -56,6 +56,7 @@ class Stages:
         if method not in ("dhp", "structure"):
             return self._kept(name, depends, lambda: (new_network(*arguments, trained), {}))
         if method == "dhp":
+            depends["weights"] = "generated"  # fresh ones share the search
             depends |= self._settings(_STEPS)
             depends["proximal"] = dataclasses.asdict(self.settings.proximal)
         else:
@@ -67,9 +68,12 @@ class Stages:
                 return sparse_network(*arguments, checkpoint)
             return sampled_network(*arguments, checkpoint, _needed(trained))
 
-        found = self._kept(name, depends, searched)
+        network, record = self._kept(name, depends, searched)
         checkpoint.remove()
-        return found
+        if method == "dhp" and arm.search.weights == "fresh":
+            keras.utils.set_random_seed(seed)
+            network = keras.models.clone_model(network)
+        return network, record
 
     def _pretrained(self) -> keras.Model | None:
         if not self.settings.pretrained:
