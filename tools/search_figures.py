@@ -48,7 +48,7 @@ def structure_progress(results: Sequence[dict[str, Any]]) -> Any:
             _plot_line(axes, result["structure"][1:], "epoch", key, **style)
     cost.set(ylabel="MACs / whole", title="Sampled structures, one line a seed")
     cost.set_ylim(0, 1.05)
-    resource.set(ylabel="log(|MACs - budget| + 1)", title="Resource term")
+    resource.set(ylabel="log(|MACs - budget| / unit + 1)", title="Resource term")
     legend(cost)
     named = (result for result in results if result["arm"] == "structure")
     first = next(named, results[0])
