@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tf_hetero as th
-from tf_hetero import conversion, exporting, models, run_exported
+from tf_hetero import conversion, exporting, files, models, run_exported
 from tf_hetero.signatures import make_signature
 from tools.networks import save_keras
 
@@ -184,6 +184,24 @@ def test_overwriting(model, tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
+def test_what_was_there_comes_back_if_the_last_rename_fails(tmp_path, monkeypatch):
+    folder, rename = tmp_path / "model", os.replace
+    folder.mkdir()
+    (folder / "old").write_text("old")
+
+    def failing(source, target):
+        if (source / "new").exists():
+            raise OSError("no")
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "replace", failing)
+    with pytest.raises(OSError, match="no"), files.replacing(folder, True) as place:
+        place.mkdir()
+        (place / "new").write_text("new")
+    assert (folder / "old").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_a_full_disk_leaves_nothing(model, tmp_path):
     size = ["-o", "size=64k"]
     mounted = subprocess.run(
