@@ -5,6 +5,7 @@ import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
@@ -25,7 +26,7 @@ class Call:
     signature: Signature
     inputs: Arrays
 
-    @property
+    @functools.cached_property
     def rows(self) -> int:
         """Rows that it adds to a batch; 0 if it can be in none."""
         lengths = {array.shape[0] if array.ndim else 0 for array in self.inputs.values()}
