@@ -42,5 +42,6 @@ def save_bars(
     else:
         axes.set(xlabel="layer, in the order of the model")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    # Inside, it would lie on columns of its own colors.
+    figure.legend(loc="outside upper right", ncols=2, frameon=False)
     figure.savefig(path, dpi=120)
