@@ -159,6 +159,26 @@ def test_strip_changes_the_least_decided_units_of_the_sample():
         assert th.count(plain).macs <= 0.55 * th.count(model).macs
 
 
+def test_strip_knows_ceilings_and_multiples():
+    model = small()
+    search = new_search(model, macs=1.0, multiple_of=2)
+    search.network.heads[-1].assign(np.full(9, 20.0))  # every sample is the whole model
+    assert widths(search.strip()) == {"a": 4, "b": 4, "c": 4}
+    # One width is left for b, so a sample of more says only which units are likely.
+    one = {"max_fraction": {"b": 0.4}, "min_channels": {"b": 2}}
+    search = new_search(model, macs=1.0, **one)
+    search.network.heads[-1].assign([9, 9, 9, 9, -5, -1, -4, -2, -3])
+    x, _ = batch(model)
+    expected = th.strip(model, {"b": np.array([0, 1, 0, 1, 0], bool)})
+    assert_equal_outputs(search.strip(most_likely=True)(x), expected(x))
+
+
+def widths(model):
+    return {
+        layer.name: layer.filters for layer in model.layers if hasattr(layer, "filters")
+    }
+
+
 def test_shown_cost_is_the_cost_of_the_stripped_model():
     model = small()
     search = new_search(model, resource_unit=1)

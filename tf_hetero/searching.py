@@ -113,13 +113,9 @@ class StructureSearch:
             budgets.get("macs"),
             budgets.get("params"),
             self.strength,
-            min_conv_fraction=rules.min_conv_fraction,
-            min_dense_fraction=rules.min_dense_fraction,
-            min_channels=rules.min_channels,
-            exclude=rules.exclude,
-            only=rules.only,
             grouped=grouped,
             seed=seed,
+            **vars(rules),
         )
         search.compile(self.optimizer or keras.optimizers.Adam(1e-3), loss)
         _fit(search, data, batch_size, self.epochs, self.callbacks)

@@ -54,6 +54,8 @@ class HyperStructureSearch(keras.Model):
             search begins with nearly the whole model; 0 begins with 63 % of the units.
         min_conv_fraction, min_dense_fraction, min_channels, exclude, only: as in
             `select`. The most probable units fill what a sample leaves below a floor.
+        max_fraction, multiple_of: as in `select`, of what `strip` makes; samples do not
+            know them.
         network: makes the network from `{group name: units}`; a
             `HyperStructureNetwork` if None. `IndependentGates` is the paper's ablation.
         grouped: as in `trace`.
@@ -100,6 +102,8 @@ class HyperStructureSearch(keras.Model):
         min_conv_fraction: float = 0.0,
         min_dense_fraction: float = 0.0,
         min_channels: PerGroup = 1,
+        max_fraction: PerGroup = 1.0,
+        multiple_of: PerGroup = 1,
         exclude: Iterable[str] = (),
         only: Iterable[str] | None = None,
         network: Callable[[Mapping[str, int]], Any] | None = None,
@@ -114,6 +118,8 @@ class HyperStructureSearch(keras.Model):
             min_conv_fraction=min_conv_fraction,
             min_dense_fraction=min_dense_fraction,
             min_channels=min_channels,
+            max_fraction=max_fraction,
+            multiple_of=multiple_of,
             exclude=exclude,
             only=only,
         )
@@ -237,7 +243,8 @@ class HyperStructureSearch(keras.Model):
         """The plain model of one structure, with the weights that survive.
 
         Unless all gates are decided, the cost of a sample is only near the budget; the
-        least decided units of the sample are then removed or added until it is met.
+        least decided units of the sample are then removed or added until it is met, and
+        until widths are multiples of `multiple_of` and at most `max_fraction`.
         `tf_hetero.strip(model, search.masks(seed=seed))` is the sample as it is. The
         BatchNormalization statistics are those of the whole model: call
         `recalibrate_batchnorm` before it is judged, and train it on.
@@ -312,7 +319,7 @@ def _check_options(strength: float, temperature: float, unit: float | int) -> No
 def _floors(graph: ChannelGraph, allowed: list[np.ndarray]) -> dict[str, int]:
     """The least number of units of every group that may lose some."""
     pairs = zip(graph.groups, allowed, strict=True)
-    return {group.name: int(counts[0]) for group, counts in pairs if len(counts) > 1}
+    return {group.name: int(counts[0]) for group, counts in pairs if counts[0] < group.size}
 
 
 def _network(seed: int) -> Callable[[Mapping[str, int]], Any]:

@@ -90,20 +90,11 @@ def sampled_network(
     some = dataclasses.replace(settings, batch_size=own.batch_size)
     first = pictures.first(own.examples)
     fit(structure, some, first, seed, own.epochs, [history], checkpoint)
-    masks = tf_hetero.select(
-        trained,
-        structure.scores(seed=seed),
-        macs,
-        max_fraction=search.max_fraction,
-        multiple_of=search.multiple_of,
-        grouped=search.grouped,
-        **_floors(search),
-    )
-    network = tf_hetero.strip(trained, masks, search.grouped)
+    network = structure.strip(seed=seed)
     recalibrate(network, settings, pictures, seed)
     record = {
         "structure": history.history,
-        "sizes": {name: len(mask) for name, mask in masks.items()},
+        "sizes": {name: len(scores) for name, scores in structure.scores().items()},
         "seconds": round(checkpoint.seconds, 2),
     }
     return network, record
@@ -119,6 +110,8 @@ def _compiled_search(
         resource_unit=search.resource_unit,
         layer_scaling=search.layer_scaling,
         network=tf_hetero.IndependentGates if search.independent_gates else None,
+        max_fraction=search.max_fraction,
+        multiple_of=search.multiple_of,
         grouped=search.grouped,
         seed=seed,
         **_floors(search),
