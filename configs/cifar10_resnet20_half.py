@@ -2,15 +2,16 @@ r"""ResNet-20 at half its MACs, four ways: uniform, LW-DNA, DHP, and the whole n
 
 No paper has this study: CIFAR-10, 20,000 pictures, 15 epochs, 3 seeds. LW-DNA searches in
 the network of twice the width, DHP in the network itself. DHP's lambda is ten times the
-paper's, so that the search takes minutes: a step moves a latent by lambda times the rate,
-2e-5 with the paper's, which needs about 19,000 steps, or 60 of these epochs, to halve the
-network. `dhp` goes on from the kernels that the search trained, as the paper does, and so
-has twice the training of the others; `dhp_fresh` draws new ones in the widths found.
+paper's, so that the search ends after 14 to 22 epochs: a step moves a latent by lambda
+times the rate, 2e-5 with the paper's, which needs about 19,000 steps, or 60 of these
+epochs, to halve the network. `dhp` goes on from the kernels that the search trained, as the
+paper does, and so has twice the training of the others; `dhp_fresh` draws new ones in the
+widths found.
 
     python -m tools.train --config=configs/cifar10_resnet20_half.py --workdir=runs/half
 
-Under way, seed 0 of three: baseline 75.41, LW-DNA 69.92, DHP 80.01 %, which goes on from
-the kernels trained in 15 epochs of search (docs/results.md).
+Seen so far (AMD EPYC, 2026-11-21; docs/results.md): baseline 75.41, 75.30, 73.26 %, LW-DNA
+69.92, 69.07, 68.56, DHP 80.01 with seed 0 and 79.92 with seed 2.
 """
 
 from tools.settings import default_config
