@@ -11,7 +11,7 @@ widths found.
     python -m tools.train --config=configs/cifar10_resnet20_half.py --workdir=runs/half
 
 Seen so far (AMD EPYC, 2026-11-21; docs/results.md): baseline 75.41, 75.30, 73.26 %, LW-DNA
-69.92, 69.07, 68.56, DHP 80.01 with seed 0 and 79.92 with seed 2.
+69.92, 69.07, 68.56, DHP 80.01, 81.12, 79.92. Uniform width and `dhp_fresh` are open.
 """
 
 from tools.settings import default_config
