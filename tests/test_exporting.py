@@ -183,7 +183,6 @@ def test_overwriting(model, tmp_path):
     assert not (path / "old").exists() and (path / "saved_model.pb").exists()
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
 def test_what_was_there_comes_back_if_the_last_rename_fails(tmp_path, monkeypatch):
     folder, rename = tmp_path / "model", os.replace
     folder.mkdir()
@@ -202,6 +201,7 @@ def test_what_was_there_comes_back_if_the_last_rename_fails(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_disk_leaves_nothing(model, tmp_path):
     size = ["-o", "size=64k"]
     mounted = subprocess.run(
