@@ -4,7 +4,8 @@ import types
 
 import numpy as np
 
-from tf_hetero.channels import ChannelIds, Outcome, Site, along
+from tf_hetero.channel_ids import ChannelIds
+from tf_hetero.channels import Outcome, Site, along
 
 
 def graph(ids, *arrays):

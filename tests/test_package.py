@@ -15,10 +15,10 @@ import tf_hetero
 ROOT = pathlib.Path(__file__).parent.parent
 # From the bottom up: a module imports only what stands before it.
 ORDER = """
-version patterns files run_exported channels hypernetwork latents layers internals
-rules opening flattening tracing rebuilding counting widening widths selection
-stripping batching recalibrating generating grouped reparameterizing saliency proximal
-gating structure layer_scaling resource_term structure_search callbacks searching
+version patterns files run_exported channels channel_ids hypernetwork latents layers
+internals rules opening flattening tracing rebuilding counting widening widths selection
+stripping batching losses recalibrating generating grouped reparameterizing saliency
+proximal gating structure layer_scaling resource_term structure_search callbacks searching
 report_style report_elements report_page report_figures reporting signatures
 conversion exporting tfmot_errors tf_keras_layers tf_keras_operations tf_keras_models
 tfmot shrinking

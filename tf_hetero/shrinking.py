@@ -11,10 +11,11 @@ from tf_hetero.channels import ChannelGraph, Masks
 from tf_hetero.counting import count
 from tf_hetero.generating import draw_kernels, own_kernels
 from tf_hetero.internals import seeded_initializers
+from tf_hetero.losses import check_batch, model_loss
 from tf_hetero.rebuilding import rebuild
 from tf_hetero.recalibrating import recalibrate_batchnorm
 from tf_hetero.reparameterizing import check_plain, latent_vectors, reparameterize
-from tf_hetero.saliency import check_batch, check_criterion, model_loss, score
+from tf_hetero.saliency import check_criterion, score
 from tf_hetero.searching import ProximalSearch, StructureSearch
 from tf_hetero.selection import Selector, absolute_budgets
 from tf_hetero.stripping import strip_graph

@@ -2,15 +2,8 @@
 
 from typing import Any
 
-from tf_hetero.channels import (
-    ChannelGraph,
-    ChannelIds,
-    Ids,
-    Length,
-    Outcome,
-    Site,
-    Weight,
-)
+from tf_hetero.channel_ids import ChannelIds
+from tf_hetero.channels import ChannelGraph, Ids, Length, Outcome, Site, Weight
 from tf_hetero.flattening import Call, Tensor, flatten, tree
 from tf_hetero.rules import RuleCall, frozen_tensor, rule_for
 from tf_hetero.rules.base import INPUT, OUTPUT, SHARED

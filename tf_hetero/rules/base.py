@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from tf_hetero.channels import ChannelIds, Ids, Outcome, along
+from tf_hetero.channel_ids import ChannelIds
+from tf_hetero.channels import Ids, Outcome, along
 
 # Reasons why channels are frozen. Reports show them, so the list is short.
 ACTIVATION = "an activation that mixes channels"
