@@ -35,11 +35,11 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, list
 
 
 def legend(axes) -> None:
-    """One entry for all lines of the same label."""
+    """One entry for all lines of the same label; many stand beside the axes."""
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    columns = 1 + len(unique) // 12
-    axes.legend(unique.values(), unique.keys(), frameon=False, fontsize=8, ncols=columns)
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)} if len(unique) > 6 else {}
+    axes.legend(unique.values(), unique.keys(), frameon=False, fontsize=8, **beside)
 
 
 def save_figure(figure, path: pathlib.Path) -> None:
