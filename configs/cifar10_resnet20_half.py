@@ -10,8 +10,9 @@ widths found.
 
     python -m tools.train --config=configs/cifar10_resnet20_half.py --workdir=runs/half
 
-Seen so far (AMD EPYC, 2026-11-21; docs/results.md): baseline 75.41, 75.30, 73.26 %, LW-DNA
-69.92, 69.07, 68.56, DHP 80.01, 81.12, 79.92. Uniform width and `dhp_fresh` are open.
+Came out (AMD EPYC, 2026-11-21 and 22; docs/results.md): baseline 75.41, 75.30, 73.26 %,
+uniform 73.91, 74.60, 74.04, LW-DNA 69.92, 69.07, 68.56, DHP 80.01, 81.12, 79.92, DHP with
+fresh weights 74.49, 75.05, 73.94.
 """
 
 from tools.settings import default_config
