@@ -1,4 +1,4 @@
-r"""ResNet-20 at half its MACs, four ways: uniform, LW-DNA, DHP, and the whole network.
+r"""ResNet-20 at half its MACs by uniform width, LW-DNA and DHP, and the whole network.
 
 No paper has this study: CIFAR-10, 20,000 pictures, 15 epochs, 3 seeds. LW-DNA searches in
 the network of twice the width, DHP in the network itself. DHP's lambda is ten times the
