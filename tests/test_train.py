@@ -230,3 +230,13 @@ def test_structure_is_searched_in_a_trained_network(finished, tmp_path):
     assert [look["epoch"] for look in found["structure"]] == [0, 1, 2]
     assert (tmp_path / "good" / "structure.png").read_bytes().startswith(b"\x89PNG")
     assert not list((tmp_path / "good").rglob("epoch-*"))
+
+
+def test_lines_of_a_picture_stay_apart():
+    """Colors come again after seven; the line's style then differs."""
+    from tools.figures import line_styles, palette
+
+    names = [f"group{k}" for k in range(20)]
+    colors, styles = palette(names), line_styles(names)
+    assert len({colors[name] for name in names}) == 7
+    assert len({(colors[name], styles[name]) for name in names}) == 20

@@ -23,6 +23,12 @@ def palette(names: Iterable[str]) -> dict[str, str]:
     return {"baseline": BASELINE_COLOR, **dict(zip(others, cycle, strict=False))}
 
 
+def line_styles(names: Iterable[str]) -> dict[str, str]:
+    """A line style for each name, another one where `palette` begins anew."""
+    styles = (style for style in ("-", "--", ":", "-.") for _ in _COLORS)
+    return dict(zip(dict.fromkeys(names), itertools.cycle(styles), strict=False))
+
+
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, list[Any]]:
     """An empty figure in the style of all of them, and its axes from left to right."""
     from matplotlib.figure import Figure

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tools.figures import legend, new_figure, palette, shown_name
+from tools.figures import legend, line_styles, new_figure, palette, shown_name
 
 
 def search_progress(results: Sequence[dict[str, Any]]) -> Any:
@@ -71,15 +71,15 @@ def _plot_line(
 
 def _plot_widths(axes, looks, along: str, sizes: dict[str, int]) -> None:
     names = [name for name in sizes if name in looks[0]["units"]]
-    colors = palette(names)
+    colors, styles = palette(names), line_styles(names)
     for name in names:
         kept = [look["units"][name] / sizes[name] for look in looks]
         places = [look[along] for look in looks]
-        axes.plot(places, kept, color=colors[name], lw=1, alpha=0.8, label=name)
+        axes.plot(places, kept, styles[name], color=colors[name], lw=1, label=name)
     axes.set(ylabel="units kept / all")
     axes.set_ylim(0, 1.05)
     if len(names) <= 14:
-        axes.legend(frameon=False, fontsize=6)
+        legend(axes)
 
 
 def _plot_deciles(axes, looks: Sequence[dict[str, Any]], along: str) -> None:
