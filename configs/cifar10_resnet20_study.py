@@ -7,8 +7,8 @@ searched network and the uniform one at 95 % of the baseline's MACs.
 
 Seen (AMD EPYC, 2026-11-21 and 22; mean of three seeds, docs/results.md): baseline 74.66 %,
 uniform 76.05, by gradient 70.91 with half the parameters, per MAC 75.46, normalized 74.89,
-magnitude 75.88, taylor 74.15; by gradient without a protected stage 73.33 at seed 0. Seeds 1
-and 2 of that arm and `normalized_fresh` are not run yet.
+magnitude 75.88, taylor 74.15; by gradient without a protected stage 73.33 at seed 0. Seeds
+1 and 2 of that arm and `normalized_fresh` are not run yet.
 """
 
 from tools.settings import default_config
