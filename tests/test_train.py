@@ -240,3 +240,4 @@ def test_lines_of_a_picture_stay_apart():
     colors, styles = palette(names), line_styles(names)
     assert len({colors[name] for name in names}) == 7
     assert len({(colors[name], styles[name]) for name in names}) == 20
+    assert line_styles(["baseline", *names]) == {"baseline": "-", **styles}

@@ -2,7 +2,7 @@
 
 import itertools
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 BASELINE_COLOR = "#555555"
@@ -18,15 +18,18 @@ def shown_name(arm: str) -> str:
 
 def palette(names: Iterable[str]) -> dict[str, str]:
     """A color for each name; the baseline's is grey."""
-    others = [name for name in dict.fromkeys(names) if name != "baseline"]
-    cycle = itertools.cycle(_COLORS)
-    return {"baseline": BASELINE_COLOR, **dict(zip(others, cycle, strict=False))}
+    return {"baseline": BASELINE_COLOR, **_assigned(names, _COLORS)}
 
 
 def line_styles(names: Iterable[str]) -> dict[str, str]:
     """A line style for each name, another one where `palette` begins anew."""
-    styles = (style for style in ("-", "--", ":", "-.") for _ in _COLORS)
-    return dict(zip(dict.fromkeys(names), itertools.cycle(styles), strict=False))
+    styles = [style for style in ("-", "--", ":", "-.") for _ in _COLORS]
+    return {"baseline": "-", **_assigned(names, styles)}
+
+
+def _assigned(names: Iterable[str], looks: Sequence[str]) -> dict[str, str]:
+    others = [name for name in dict.fromkeys(names) if name != "baseline"]
+    return dict(zip(others, itertools.cycle(looks), strict=False))
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, list[Any]]:

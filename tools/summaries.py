@@ -9,6 +9,7 @@ from typing import Any
 from tools.figures import (
     BASELINE_COLOR,
     legend,
+    line_styles,
     new_figure,
     palette,
     save_figure,
@@ -156,14 +157,17 @@ def _widths(results):
     """Remaining channels over the baseline's, layer by layer (LW-DNA's Fig. 5)."""
     base = next(result["widths"] for result in results if result["arm"] == "baseline")
     figure, (axes,) = new_figure(max(8, 0.35 * len(base)), 4.5)
-    places, colors = range(len(base)), palette(_arms(results))
-    for arm in _arms(results)[1:]:
+    places, arms = range(len(base)), _arms(results)
+    colors, styles = palette(arms), line_styles(arms)
+    for arm in arms[1:]:
         found = [result["widths"] for result in results if result["arm"] == arm]
         ratios = [[widths[name] / base[name] for name in base] for widths in found]
         for row in ratios:
             axes.plot(places, row, ".", color=colors[arm], ms=4, alpha=0.5)
         means = [statistics.mean(column) for column in zip(*ratios, strict=True)]
-        axes.plot(places, means, color=colors[arm], lw=1.5, label=shown_name(arm))
+        axes.plot(
+            places, means, styles[arm], color=colors[arm], lw=1.5, label=shown_name(arm)
+        )
     axes.axhline(1, color=BASELINE_COLOR, lw=1)
     axes.set_ylim(bottom=0)
     axes.set_xticks(places, list(base), rotation=60, ha="right", fontsize=8)
@@ -171,5 +175,5 @@ def _widths(results):
         ylabel="channels / baseline's",
         title="Channels by layer: mean and every seed (line at 1: baseline)",
     )
-    axes.legend(frameon=False, fontsize=8)
+    legend(axes)
     return figure
