@@ -10,8 +10,9 @@ width.
 Seen so far, 3 seeds (docs/results.md; AMD EPYC, 2026-11-21 and 22): baseline 53.01 ±
 0.46 %, uniform 53.36 ± 0.37; at rho 0.1 by gradient 52.69 ± 4.02, normalized 52.23 ±
 3.37, with fresh weights 52.67 ± 3.24 and 55.34 ± 3.13; at rho 0.2 and 0.4 by gradient
-52.89 ± 1.31 and 51.61 ± 3.26. With distillation baseline 56.63 ± 0.88, gradient at rho
-0.1 56.28 ± 0.49. At rho 0.2 normalized gradients give the widths of rho 0.1.
+52.89 ± 1.31 and 51.61 ± 3.26, at 0.4 normalized 51.91 ± 1.30. With distillation baseline
+56.63 ± 0.88, uniform 55.80 ± 1.41, at rho 0.1 by gradient 56.28 ± 0.49, normalized with
+fresh weights 56.29 ± 0.25. At rho 0.2 normalized gradients give the widths of rho 0.1.
 """
 
 from tools.settings import default_config
