@@ -28,6 +28,7 @@ def get_config():
         "baseline": {"method": "none"},
         "uniform": {"method": "uniform"},
         "gradient": {"criterion": "gradient"},
+        "gradient_floor02": {"criterion": "gradient", "min_conv_fraction": 0.2},
         "gradient_per_mac": {"criterion": "gradient", "per_mac": True},
         "gradient_unprotected": {"criterion": "gradient", "exclude": ()},
         "normalized": {"criterion": "normalized"},
