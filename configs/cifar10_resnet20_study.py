@@ -7,9 +7,9 @@ searched network and the uniform one at 95 % of the baseline's MACs.
 
 Seen (AMD EPYC, 2026-11-21 and 22; mean of three seeds, docs/results.md). By torch:
 baseline 74.66 %, uniform 76.05, by gradient 70.91 with half the parameters, normalized
-74.89. By TensorFlow: baseline 75.81, uniform 75.75, by gradient with a floor of 0.2 73.10,
-without a protected stage 71.68, per MAC 75.46, normalized with fresh weights 75.22,
-magnitude 75.88, taylor 74.15.
+74.89. By TensorFlow: baseline 75.81, uniform 75.75, by gradient 70.80 (two seeds), with a
+floor of 0.2 73.10, without a protected stage 71.68, per MAC 75.46, normalized with fresh
+weights 75.22, magnitude 75.88, taylor 74.15.
 """
 
 from tools.settings import default_config
