@@ -1,11 +1,12 @@
 # make demo   trains baseline and LW-DNA on handwritten digits and prints the table
 # make test   lint, types and the tests
+# make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
 # make test-all   the long checks too: 300 random graphs, JAX without TensorFlow
 PYTHON ?= python3
 BIN = .venv/bin
 export TF_CPP_MIN_LOG_LEVEL = 3
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-numerics test-all lint clean
 
 .venv/installed: setup.py tf_hetero/version.py
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
@@ -30,6 +31,13 @@ lint: .venv/installed-tests
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
+
+# Both settings choose in which order float32 sums are added up.
+NUMERICAL = $(shell grep -lE 'from reference import|assert_allclose' tests/test_*.py)
+test-numerics: .venv/installed-tests
+	for onednn in 0 1; do for threads in 1 2; do \
+	  TF_ENABLE_ONEDNN_OPTS=$$onednn TF_NUM_INTRAOP_THREADS=$$threads \
+	  $(BIN)/python -m pytest -q -m "not long" $(NUMERICAL) || exit 1; done; done
 
 test-all: lint
 	HYPOTHESIS_PROFILE=all $(BIN)/python -m pytest -q

@@ -6,6 +6,7 @@ import keras
 import ml_collections
 import numpy as np
 import pytest
+from reference import float32_tolerance
 
 import tf_hetero as th
 from tf_hetero import datasets, models
@@ -55,7 +56,8 @@ def test_warm_up_grows_linearly_into_the_schedule():
     optimizer = new_optimizer(changed, 5)
     schedule = optimizer._learning_rate
     expected = [0.01, 0.05, 0.1, 0.1]
-    np.testing.assert_allclose([float(schedule(s)) for s in (0, 4, 9, 30)], expected)
+    found = [float(schedule(s)) for s in (0, 4, 9, 30)]
+    np.testing.assert_allclose(found, expected, rtol=float32_tolerance(1, 1, depth=3))
     again = Warmup.from_config(schedule.get_config())
     assert float(again(4)) == float(schedule(4))
 
