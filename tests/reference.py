@@ -16,6 +16,9 @@ def float32_tolerance(terms, scale, depth=1):
     sign add up to EPSILON * n * scale over n terms, and over `depth` such sums that
     read each other's results to sqrt(depth) times as much. Four standard deviations,
     so that 16,000 elements may be compared before one is expected to fail.
+
+    Partial sums of one sign are up to k * scale, sqrt(k) times as large: an average of n
+    squares is `terms` 1 of the size of the average and `depth` n.
     """
     return 4 * EPSILON * depth**0.5 * terms * scale
 

@@ -16,6 +16,16 @@ def statistics(layer):
     return np.asarray(layer.moving_mean), np.asarray(layer.moving_variance)
 
 
+def assert_statistics(norm, mean, variance, count):
+    """As averages of `count` numbers and of their squares, whatever is left of those."""
+    squares = variance + mean**2
+    found_mean, found_variance = statistics(norm)
+    tolerance = float32_tolerance(1, np.sqrt(squares), depth=count)
+    assert_within(tolerance, found_mean, mean, "mean")
+    tolerance = float32_tolerance(1, squares, depth=count)
+    assert_within(tolerance, found_variance, variance, "variance")
+
+
 def one_layer(**kwargs):
     inputs = keras.Input((4, 3))
     norm = layers.BatchNormalization(**kwargs)
@@ -42,9 +52,7 @@ def test_statistics_are_those_of_all_examples(dataset, trainable):
     x = normal(100)
     x[:40] += 5.0
     th.recalibrate_batchnorm(model, dataset(x), batch_size=64)
-    mean, variance = statistics(norm)
-    np.testing.assert_allclose(mean, x.mean((0, 1)), rtol=1e-5)
-    np.testing.assert_allclose(variance, x.var((0, 1)), rtol=1e-5)
+    assert_statistics(norm, x.mean((0, 1)), x.var((0, 1)), count=400)
 
 
 def test_a_layer_after_another_sees_what_training_shows_it():
@@ -62,11 +70,7 @@ def test_a_layer_after_another_sees_what_training_shows_it():
         norm.moving_variance.assign(np.full(norm.moving_variance.shape, 7.0))
     th.recalibrate_batchnorm(model, batch)
     for norm, pair in zip(norms, expected, strict=True):
-        mean, variance = pair
-        size = variance + mean**2  # of what is averaged, whatever the average
-        found = statistics(norm)
-        assert_within(float32_tolerance(1, np.sqrt(size), depth=8), found[0], mean)
-        assert_within(float32_tolerance(1, size, depth=8), found[1], variance)
+        assert_statistics(norm, *pair, count=16 * 64)
 
 
 def test_a_shared_layer_sees_all_of_its_calls():
@@ -76,14 +80,14 @@ def test_a_shared_layer_sees_all_of_its_calls():
     x = normal(50)[:, 0]
     th.recalibrate_batchnorm(keras.Model(inputs, outputs), x)
     both = np.concatenate([x, 2 * x])
-    np.testing.assert_allclose(statistics(norm), (both.mean(0), both.var(0)), rtol=1e-5)
+    assert_statistics(norm, both.mean(0), both.var(0), count=100)
 
 
 def test_steps_end_it():
     model, norm = one_layer()
     x = normal(100)
     th.recalibrate_batchnorm(model, iter([x[:10], x[10:20], None]), steps=2)
-    np.testing.assert_allclose(statistics(norm)[0], x[:20].mean((0, 1)), rtol=1e-5)
+    assert_statistics(norm, x[:20].mean((0, 1)), x[:20].var((0, 1)), count=80)
 
 
 def test_what_goes_wrong_leaves_the_model_as_it_was():
