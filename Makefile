@@ -2,17 +2,18 @@
 # make test   lint, types and the tests
 # make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
 # make test-all   the long checks too: 300 random graphs, JAX without TensorFlow
+# make test-keras   the tests that meet Keras's private parts, on its lowest and newest version
 PYTHON ?= python3
 BIN = .venv/bin
 export TF_CPP_MIN_LOG_LEVEL = 3
 
-.PHONY: demo test test-numerics test-all lint clean
+.PHONY: demo test test-numerics test-all test-keras lint clean
 
 .venv/installed: setup.py tf_hetero/version.py
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
 	  "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0]'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
 	touch $@
 
 .venv/installed-tests: .venv/installed
@@ -33,7 +34,7 @@ test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
 
 # Both settings choose in which order float32 sums are added up.
-NUMERICAL = $(shell grep -lE 'from reference import|assert_allclose' tests/test_*.py)
+NUMERICAL = $(shell grep -lE 'from reference import|assert_allclose' tests/test_*.py tests/*/test_*.py)
 test-numerics: .venv/installed-tests
 	for onednn in 0 1; do for threads in 1 2; do \
 	  TF_ENABLE_ONEDNN_OPTS=$$onednn TF_NUM_INTRAOP_THREADS=$$threads \
@@ -41,6 +42,19 @@ test-numerics: .venv/installed-tests
 
 test-all: lint
 	HYPOTHESIS_PROFILE=all $(BIN)/python -m pytest -q
+
+# Each version lies in a folder of its own, in front of the environment's.
+KERAS_VERSIONS = 3.14.0 3.15.1
+KERAS_TESTS = tests/graph tests/surgery tests/widths tests/methods tests/test_shrinking.py
+test-keras: .venv/installed-tests
+	for version in $(KERAS_VERSIONS); do \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
+	    --target build/keras-$$version keras==$$version && \
+	  PYTHONPATH=build/keras-$$version $(BIN)/python -c \
+	    "import keras; assert keras.__version__ == '$$version'; print('Keras', '$$version')" && \
+	  PYTHONPATH=build/keras-$$version $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	    -m "not long" $(KERAS_TESTS) || exit 1; \
+	done
 
 clean:
 	rm -rf .venv runs

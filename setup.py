@@ -11,17 +11,26 @@ VERSION = re.search(
 ).group(1)
 
 EXTRAS = {
-    "demo": ["scikit-learn>=1.4"],
-    "gpu": ["tensorflow[and-cuda]>=2.21"],
-    "hub": ["keras-hub>=0.32"],
+    "train": [
+        "absl-py",
+        "importlib_resources",  # tensorflow-datasets prepares nothing without it
+        "matplotlib>=3.8",
+        "ml_collections>=1.0",
+        "scikit-learn>=1.4",
+        "tensorboard",
+        "tensorflow-datasets",
+    ],
+    "tfmot": ["tensorflow-model-optimization", "tf_keras>=2.21"],
     "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
-    "serve": ["aiohttp>=3.14"],
+    "serve": ["absl-py", "aiohttp>=3.14"],
+    "hub": ["keras-hub>=0.32"],
+    "gpu": ["tensorflow[and-cuda]>=2.21"],
     "neighbours": ["torch-pruning>=1.6", "torchvision"],
 }
+# What runs on any machine; the last three are large, and for some machines only.
+EXTRAS["all"] = [p for extra in ("train", "tfmot", "onnx", "serve") for p in EXTRAS[extra]]
 EXTRAS["test"] = [
-    *EXTRAS["demo"],
-    *EXTRAS["onnx"],
-    *EXTRAS["serve"],
+    *EXTRAS["all"],
     "hypothesis>=6.100",
     "mypy>=1.10",
     "pytest>=8",
@@ -38,17 +47,8 @@ setup(
     license="Apache-2.0",
     packages=find_packages(include=["tf_hetero", "tf_hetero.*"]),
     python_requires=">=3.11,<3.14",
-    install_requires=[
-        "absl-py",
-        "importlib_resources",  # tensorflow-datasets prepares nothing without it
-        "keras>=3.14",
-        "matplotlib>=3.8",
-        "ml_collections>=1.0",
-        "numpy>=1.26",
-        "tensorboard",
-        "tensorflow>=2.21",
-        "tensorflow-datasets",
-        "tensorflow-model-optimization",
-    ],
+    # Keras's private parts are tested with the lowest and the newest of these
+    # (make test-keras); tf_hetero/graph/keras_internals.py says what they are.
+    install_requires=["keras>=3.14,<3.16", "numpy>=1.26", "tensorflow>=2.21"],
     extras_require=EXTRAS,
 )

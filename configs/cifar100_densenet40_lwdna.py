@@ -15,7 +15,7 @@ By gradient 26 % less than printed, by magnitude 1 % more than printed:
 the published row looks like the magnitude rule's (--config.search.criterion=magnitude).
 """
 
-from tools.protocols import cifar
+from tools.experiment.protocols import cifar
 
 
 def get_config():

@@ -14,7 +14,7 @@ FLOPs 0.3891 G, parameters 2.099 ± 0.030 M by gradient, 3.904 ± 0.059 M by mag
 By gradient 1 % less than printed.
 """
 
-from tools.protocols import cifar
+from tools.experiment.protocols import cifar
 
 
 def get_config():

@@ -14,7 +14,7 @@ FLOPs 0.2112 G, parameters 1.235 ± 0.015 M by gradient, 2.198 ± 0.128 M by mag
 By gradient 0 % less than printed.
 """
 
-from tools.protocols import cifar
+from tools.experiment.protocols import cifar
 
 
 def get_config():

@@ -18,7 +18,7 @@ By gradient 42 % less than printed, by magnitude 7 % more than printed:
 the published row looks like the magnitude rule's (--config.search.criterion=magnitude).
 """
 
-from tools.protocols import cifar
+from tools.experiment.protocols import cifar
 
 
 def get_config():

@@ -15,7 +15,7 @@ By gradient 9 % less than printed. Other floors, or the two optimizer steps befo
 released code's gradient, may explain it.
 """
 
-from tools.protocols import cifar
+from tools.experiment.protocols import cifar
 
 
 def get_config():

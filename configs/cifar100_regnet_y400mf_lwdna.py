@@ -15,7 +15,7 @@ The printed number lies between the two rules; by gradient 26 % less than printe
 Floors that the paper does not print may explain it.
 """
 
-from tools.protocols import cifar
+from tools.experiment.protocols import cifar
 
 
 def get_config():

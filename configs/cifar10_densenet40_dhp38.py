@@ -10,7 +10,7 @@ No script of this row is released: lambda is ResNet-20's, and may not be the pap
 Not run yet.
 """
 
-from tools.protocols import dhp_cifar
+from tools.experiment.protocols import dhp_cifar
 
 
 def get_config():

@@ -13,7 +13,7 @@ The network is trained first, by the protocol of another row:
 Not run yet.
 """
 
-from tools.protocols import mch_cifar
+from tools.experiment.protocols import mch_cifar
 
 
 def get_config():

@@ -10,7 +10,7 @@ The form with bottlenecks, which DHP's code builds for more than 56 layers.
 Not run yet.
 """
 
-from tools.protocols import dhp_cifar
+from tools.experiment.protocols import dhp_cifar
 
 
 def get_config():

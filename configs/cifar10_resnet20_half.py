@@ -15,7 +15,8 @@ uniform 73.91, 74.60, 74.04, LW-DNA 69.92, 69.07, 68.56, DHP 80.01, 81.12, 79.92
 fresh weights 74.49, 75.05, 73.94.
 """
 
-from tools.settings import default_config
+from tools.experiment.protocols import sparse_search
+from tools.experiment.settings import default_config
 
 
 def get_config():
@@ -25,15 +26,14 @@ def get_config():
     config.train_examples = 20_000
     config.epochs = 15
     config.test_every = 5
-    config.search.macs = 0.5
-    config.search.exclude = ("stage3_block1_conv2",)
-    config.proximal.l1_strength = 2e-3
-    dhp = {"method": "dhp", "width_multiplier": 1.0, "min_conv_fraction": 0.0}
+    config.macs = 0.5
+    config.widths.exclude = ("stage3_block1_conv2",)
+    dhp = {**sparse_search(l1_strength=2e-3), "min_conv_fraction": 0.0, "min_channels": 4}
     config.arms = {
         "baseline": {"method": "none"},
         "uniform": {"method": "uniform"},
         "lwdna": {"min_conv_fraction": 0.1},
-        "dhp": {**dhp, "min_channels": 4},
-        "dhp_fresh": {**dhp, "min_channels": 4, "weights": "fresh"},
+        "dhp": dhp,
+        "dhp_fresh": {**dhp, "weights": "fresh"},
     }
     return config

@@ -14,7 +14,7 @@ parameters (docs/results.md; 20 to 30 minutes a run on one core of an AMD EPYC,
 2026-11-20). The full protocol was not run.
 """
 
-from tools.settings import default_config
+from tools.experiment.settings import default_config
 
 
 def get_config():
@@ -24,7 +24,7 @@ def get_config():
     config.epochs = 300
     config.batch_size = 64
     config.search.width_multiplier = 2.0
-    config.search.macs = 0.99
-    config.search.min_conv_fraction = 0.1
-    config.search.exclude = ("stage3_block1_conv2",)
+    config.macs = 0.99
+    config.widths.min_conv_fraction = 0.1
+    config.widths.exclude = ("stage3_block1_conv2",)
     return config

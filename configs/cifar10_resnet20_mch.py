@@ -19,7 +19,7 @@ trained on. The network is trained first:
 gradient 79.70. Seed by seed in docs/results.md.
 """
 
-from tools.protocols import mch_cifar
+from tools.experiment.protocols import adam, mch_cifar
 
 
 def get_config():
@@ -28,13 +28,13 @@ def get_config():
     config.train_examples = 20_000
     config.epochs = 10
     config.test_every = 5
-    config.structure.epochs = 60
-    own = {"method": "single_shot", "from_weights": True}
+    config.search.epochs = 60
+    own = {"method": "lwdna", "from_weights": True}
     config.arms = {
         "baseline": {"method": "none"},
         "structure": {},
         "structure_unscaled": {"layer_scaling": False},
-        "independent_gates": {"independent_gates": True, "search_rate": 0.05},
+        "independent_gates": {"independent_gates": True, "optimizer": adam(0.05)},
         "weight_norm": {**own, "criterion": "magnitude"},
         "gradient": {**own, "criterion": "gradient"},
     }

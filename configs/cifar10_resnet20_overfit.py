@@ -15,7 +15,7 @@ Seen so far, 3 seeds (docs/results.md; AMD EPYC, 2026-11-21 and 22): baseline 53
 fresh weights 56.29 ± 0.25. At rho 0.2 normalized gradients give the widths of rho 0.1.
 """
 
-from tools.settings import default_config
+from tools.experiment.settings import default_config
 
 
 def get_config():
@@ -25,8 +25,8 @@ def get_config():
     config.train_examples = 2_000
     config.epochs = 60
     config.test_every = 20
-    config.search.macs = 0.95
-    config.search.exclude = ("stage3_block1_conv2",)
+    config.macs = 0.95
+    config.widths.exclude = ("stage3_block1_conv2",)
     config.distillation.teacher = "widened"
     arms = {"baseline": {"method": "none"}, "uniform": {"method": "uniform"}}
     for criterion in ("gradient", "normalized"):

@@ -12,7 +12,7 @@ floor of 0.2 73.10, without a protected stage 71.68, per MAC 75.46, normalized w
 weights 75.22, magnitude 75.88, taylor 74.15.
 """
 
-from tools.settings import default_config
+from tools.experiment.settings import default_config
 
 
 def get_config():
@@ -22,9 +22,9 @@ def get_config():
     config.train_examples = 20_000
     config.epochs = 15
     config.test_every = 5
-    config.search.macs = 0.95
-    config.search.min_conv_fraction = 0.1
-    config.search.exclude = ("stage3_block1_conv2",)
+    config.macs = 0.95
+    config.widths.min_conv_fraction = 0.1
+    config.widths.exclude = ("stage3_block1_conv2",)
     config.arms = {
         "baseline": {"method": "none"},
         "uniform": {"method": "uniform"},

@@ -8,7 +8,7 @@ Printed: error 7.05 -> 7.06 %, FLOPs 39.07 %, parameters 41.10 %.
 Not run yet.
 """
 
-from tools.protocols import dhp_cifar
+from tools.experiment.protocols import dhp_cifar
 
 
 def get_config():

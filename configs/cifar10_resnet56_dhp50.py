@@ -8,7 +8,7 @@ Printed: error 7.05 -> 6.42 %, FLOPs 50.96 %, parameters 58.42 %.
 Not run yet.
 """
 
-from tools.protocols import dhp_cifar
+from tools.experiment.protocols import dhp_cifar
 
 
 def get_config():

@@ -16,7 +16,7 @@ FLOPs 0.1274 G, parameters 0.643 ± 0.010 M by gradient, 1.243 ± 0.034 M by mag
 By gradient 20 % more than printed.
 """
 
-from tools.protocols import cifar
+from tools.experiment.protocols import cifar
 
 
 def get_config():

@@ -10,7 +10,8 @@ Seen on 2026-11-21 (AMD EPYC, five seeds): baseline 91.94 ± 1.51 %, DHP 91.84 �
 uniform width 91.01 ± 1.25 %.
 """
 
-from tools.settings import default_config
+from tools.experiment.protocols import sparse_search
+from tools.experiment.settings import default_config
 
 
 def get_config():
@@ -22,14 +23,10 @@ def get_config():
     config.learning_rate = 0.05
     config.decay = "cosine"
     config.seeds = (0, 1, 2, 3, 4)
-    config.search.method = "dhp"
-    config.search.width_multiplier = 1.0
-    config.search.macs = 0.5
-    config.search.min_conv_fraction = 0.2
-    config.search.min_dense_fraction = 0.45
-    config.proximal.l1_strength = 0.05
-    config.proximal.check_every = 5
-    config.proximal.stop_limit = 0.02
+    config.macs = 0.5
+    config.search = sparse_search(
+        l1_strength=0.05, learning_rate=0.05, check_every=5, batch_size=32
+    )
     config.arms = {
         "baseline": {"method": "none"},
         "uniform": {"method": "uniform"},

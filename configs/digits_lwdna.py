@@ -9,7 +9,7 @@ Takes 3 minutes on two cores of an AMD EPYC. Seen on 2026-11-21, five seeds: bas
 91.84 ± 1.52 %, LW-DNA 90.88 ± 0.68 % with 56 % of the parameters.
 """
 
-from tools.settings import default_config
+from tools.experiment.settings import default_config
 
 
 def get_config():
@@ -21,7 +21,7 @@ def get_config():
     config.learning_rate = 0.05
     config.decay = "cosine"
     config.seeds = (0, 1, 2, 3, 4)
-    config.search.macs = 1.0
-    config.search.min_conv_fraction = 0.2
-    config.search.min_dense_fraction = 0.45
+    config.macs = 1.0
+    config.widths.min_conv_fraction = 0.2
+    config.widths.min_dense_fraction = 0.45
     return config

@@ -14,7 +14,9 @@ scaling 90.78, independent gates 91.50, weight norm 87.69, gradient 23.97. Seed 
 docs/results.md.
 """
 
-from tools.settings import default_config
+from tf_hetero.methods.mch.method import MCH
+from tools.experiment.protocols import adam
+from tools.experiment.settings import default_config, method_config
 
 
 def get_config():
@@ -28,25 +30,18 @@ def get_config():
     config.decay = "cosine"
     config.momentum = 0.8
     config.seeds = (0, 1, 2, 3, 4)
-    config.search.macs = 0.5
-    config.search.width_multiplier = 1.0
-    config.search.min_conv_fraction = 0.0
-    config.search.min_dense_fraction = 0.0
-    config.structure.examples = 400
-    config.structure.epochs = 60
-    config.structure.batch_size = 32
-    structure = {"method": "structure"}
-    own = {"method": "single_shot", "from_weights": True}
+    config.macs = 0.5
+    config.search = method_config(MCH(epochs=60, batch_size=32))
+    config.search_examples = 400
+    config.widths.min_conv_fraction = 0.0
+    config.widths.min_dense_fraction = 0.0
+    own = {"method": "lwdna", "from_weights": True}
     config.arms = {
         "baseline": {"method": "none"},
-        "structure": structure,
-        "structure_in_macs": {**structure, "resource_unit": 1},
-        "structure_unscaled": {**structure, "layer_scaling": False},
-        "independent_gates": {
-            **structure,
-            "independent_gates": True,
-            "search_rate": 0.05,
-        },
+        "structure": {},
+        "structure_in_macs": {"resource_fraction": 0.0},
+        "structure_unscaled": {"layer_scaling": False},
+        "independent_gates": {"independent_gates": True, "optimizer": adam(0.05)},
         "weight_norm": {**own, "criterion": "magnitude"},
         "gradient": {**own, "criterion": "gradient"},
     }

@@ -12,7 +12,7 @@ By gradient 21 % less than printed, by magnitude 5 % more than printed:
 the published row looks like the magnitude rule's (--config.search.criterion=magnitude).
 """
 
-from tools.protocols import imagenet
+from tools.experiment.protocols import imagenet
 
 
 def get_config():

@@ -14,7 +14,7 @@ FLOPs 3.8513 G, parameters 15.138 ± 0.046 M by gradient, 22.407 ± 0.350 M by m
 By gradient 1 % less than printed.
 """
 
-from tools.protocols import imagenet
+from tools.experiment.protocols import imagenet
 
 
 def get_config():

@@ -12,7 +12,7 @@ The network is trained first, by the protocol of another row:
 Not run yet.
 """
 
-from tools.protocols import mch_imagenet
+from tools.experiment.protocols import mch_imagenet
 
 
 def get_config():

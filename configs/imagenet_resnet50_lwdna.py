@@ -15,7 +15,7 @@ By gradient 25 % less than printed, by magnitude 1 % less than printed:
 the published row looks like the magnitude rule's (--config.search.criterion=magnitude).
 """
 
-from tools.protocols import imagenet
+from tools.experiment.protocols import imagenet
 
 
 def get_config():

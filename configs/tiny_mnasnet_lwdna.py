@@ -17,7 +17,7 @@ By gradient 10 % less than printed. Other floors, or the two optimizer steps bef
 released code's gradient, may explain it.
 """
 
-from tools.protocols import tiny_imagenet
+from tools.experiment.protocols import tiny_imagenet
 
 
 def get_config():

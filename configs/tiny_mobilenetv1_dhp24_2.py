@@ -8,7 +8,7 @@ Printed: error 52.71 -> 50.75 %, FLOPs 101.08 %, parameters 43.58 %.
 Not run yet.
 """
 
-from tools.protocols import dhp_tiny_imagenet
+from tools.experiment.protocols import dhp_tiny_imagenet
 
 
 def get_config():

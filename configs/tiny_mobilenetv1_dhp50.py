@@ -8,7 +8,7 @@ Printed: error 52.71 -> 51.63 %, FLOPs 51.91 %, parameters 36.95 %.
 Not run yet.
 """
 
-from tools.protocols import dhp_tiny_imagenet
+from tools.experiment.protocols import dhp_tiny_imagenet
 
 
 def get_config():

@@ -13,7 +13,7 @@ By gradient 7 % less than printed. Other floors, or the two optimizer steps befo
 released code's gradient, may explain it.
 """
 
-from tools.protocols import tiny_imagenet
+from tools.experiment.protocols import tiny_imagenet
 
 
 def get_config():

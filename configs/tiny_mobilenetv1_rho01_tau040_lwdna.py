@@ -11,7 +11,7 @@ By gradient 16 % less than printed. Other floors, or the two optimizer steps bef
 released code's gradient, may explain it.
 """
 
-from tools.protocols import tiny_imagenet
+from tools.experiment.protocols import tiny_imagenet
 
 
 def get_config():

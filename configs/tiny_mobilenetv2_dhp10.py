@@ -8,7 +8,7 @@ Printed: error 44.75 -> 52.43 %, FLOPs 11.92 %, parameters 6.50 %.
 Not run yet.
 """
 
-from tools.protocols import dhp_tiny_imagenet
+from tools.experiment.protocols import dhp_tiny_imagenet
 
 
 def get_config():

@@ -8,7 +8,7 @@ Printed: error 44.75 -> 43.82 %, FLOPs 99.09 %, parameters 72.72 %.
 Not run yet.
 """
 
-from tools.protocols import dhp_tiny_imagenet
+from tools.experiment.protocols import dhp_tiny_imagenet
 
 
 def get_config():

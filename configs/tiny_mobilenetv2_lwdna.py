@@ -18,7 +18,7 @@ By gradient 60 % less than printed, by magnitude 8 % more than printed:
 the published row looks like the magnitude rule's (--config.search.criterion=magnitude).
 """
 
-from tools.protocols import tiny_imagenet
+from tools.experiment.protocols import tiny_imagenet
 
 
 def get_config():

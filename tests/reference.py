@@ -1,8 +1,13 @@
-"""How tests compare outputs, and how much float32 lets them differ."""
+"""How tests compare, how much float32 lets them differ, and where the checkout is."""
+
+import pathlib
 
 import numpy as np
 
-from tools.equivalence import difference
+from tf_hetero.testing import difference
+
+ROOT = pathlib.Path(__file__).parent.parent
+DATA = ROOT / "tests" / "data"
 
 EPSILON = 2.0**-24  # the largest relative error of one rounding
 

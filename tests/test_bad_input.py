@@ -6,7 +6,7 @@ import pytest
 from graphs import MODELS, conv, head, image
 
 import tf_hetero as th
-from tools.equivalence import random_inputs
+from tf_hetero.testing import random_inputs
 
 pytest.importorskip("tensorflow")
 
@@ -128,14 +128,68 @@ def test_masks_that_do_not_fit(model):
         ({"max_fraction": {"b": 1.5}}, r"`max_fraction` must be above 0"),
         ({"only": ["stage9.*"]}, r"pattern of `only`.*'stage9"),
         ({"exclude": ("stage9.*",)}, r"Every pattern of `exclude`.*'stage9"),
-        ({"grouped": "all"}, r"`grouped` must be one of.*Received: 'all'"),
     ],
 )
-def test_arguments_of_select_and_shrink(model, arguments, message):
+def test_width_rules_of_select_and_shrink(model, arguments, message):
     with pytest.raises(ValueError, match=message):
-        th.select(model, scores(model), macs=0.5, **arguments)
+        th.select(model, scores(model), macs=0.5, widths=th.WidthRules(**arguments))
     with pytest.raises(ValueError, match=message):
-        th.shrink(model, (X, Y), LOSS, macs=0.5, **arguments)
+        th.shrink(model, (X, Y), LOSS, macs=0.5, widths=th.WidthRules(**arguments))
+
+
+def test_grouped_is_an_argument_of_trace_and_shrink(model):
+    for call in (
+        lambda: th.trace(model, grouped="all"),
+        lambda: th.shrink(model, (X, Y), LOSS, macs=0.5, grouped="all"),
+    ):
+        with pytest.raises(ValueError, match=r"`grouped` must be one of.*Received: 'all'"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda m: th.shrink(m, (X, Y), LOSS, macs=0.5, min_conv_fraction=0.1),
+            r"Write widths=tf_hetero.WidthRules\(min_conv_fraction=0.1\)",
+        ),
+        (
+            lambda m: th.select(m, scores(m), macs=0.5, exclude=["a"]),
+            r"not an argument of select.*WidthRules\(exclude=\['a'\]\)",
+        ),
+        (
+            lambda m: th.shrink(m, (X, Y), LOSS, macs=0.5, width_multiplier=2.0),
+            r"Write method=tf_hetero.LWDNA\(width_multiplier=2.0\)",
+        ),
+        (
+            lambda m: th.shrink(m, (X, Y), LOSS, macs=0.5, method="dhp", epochs=60),
+            r"Write method=tf_hetero.DHP\(epochs=60\)",
+        ),
+        (
+            lambda m: th.shrink(m, (X, Y), LOSS, macs=0.5, strength=2.0),
+            r"Write method=tf_hetero.MCH\(strength=2.0\)",
+        ),
+        (
+            lambda m: th.strip(m, {}, grouped="blocks"),
+            r"strip\(trace\(model, grouped='blocks'\), masks\)",
+        ),
+        (
+            lambda m: th.shrink(m, (X, Y), LOSS, 0.5, callbacks=[object()]),
+            r"search that trains. Received: 1 for the method 'lwdna'",
+        ),
+    ],
+)
+def test_arguments_that_moved_say_where(model, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(model)
+
+
+def test_unknown_arguments_are_refused_as_python_does(model):
+    for call in (th.select, th.strip, th.shrink, th.latent_saliency):
+        with pytest.raises(TypeError, match=r"unexpected keyword argument 'colour'"):
+            call(model, {}, {}, colour=1) if call is not th.strip else call(
+                model, {}, colour=1
+            )
 
 
 def test_widths_that_no_group_can_have(model):
@@ -144,44 +198,42 @@ def test_widths_that_no_group_can_have(model):
         ({"min_channels": 4, "max_fraction": 0.5}, r"from 4 \(its floor\) to 2"),
     ):
         with pytest.raises(ValueError, match=message):
-            th.select(model, scores(model), macs=0.5, **arguments)
+            th.select(model, scores(model), macs=0.5, widths=th.WidthRules(**arguments))
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"method": "magic"}, r"`method` must be one of.*Received: 'magic'"),
-        ({"criterion": "luck"}, r"`criterion` must be one of.*Received: 'luck'"),
-        ({"weights": "old"}, r"`weights` must be one of.*Received: 'old'"),
+        ({"method": "mch", "data": (X, Y + 1)}, r"Labels must be from 0 to 2"),
+        ({"method": "mch", "macs": 0.01}, r"smallest reachable value"),
+        ({"method": "mch", "macs": -0.5}, r"above 0 and finite"),
         (
-            {"from_weights": True, "width_multiplier": 2.0},
-            r"need width_multiplier=1. Received: .*2.0",
+            {"method": th.LWDNA(width_multiplier=0)},
+            r"`width_multiplier` must be a positive number",
         ),
-        (
-            {"method": "structure", "width_multiplier": 2.0},
-            r"need width_multiplier=1. Received: .*2.0",
-        ),
-        ({"method": "structure", "epochs": 0}, r"`epochs` must be at least 1"),
-        ({"method": "structure", "optimizer": "sgd"}, r"keras.optimizers.Adam.*str"),
-        ({"method": "structure", "data": (X, Y + 1)}, r"Labels must be from 0 to 2"),
-        ({"method": "structure", "macs": 0.01}, r"smallest reachable value"),
-        ({"method": "structure", "macs": -0.5}, r"above 0 and finite"),
-        ({"width_multiplier": 0}, r"`width_multiplier` must be a positive number"),
-        ({"method": "dhp", "epochs": 0}, r"`epochs` must be at least 1"),
-        ({"method": "dhp", "optimizer": "sgd"}, r"must be a ProximalSGD.*Received: str"),
         ({"method": "dhp", "data": (X, Y + 1)}, r"Labels must be from 0 to 2"),
         ({"method": "dhp", "macs": 0.01}, r"smallest reachable value"),
-        ({"width_multiplier": 0.1}, r"at least one unit.*empties \['a', 'b'\]"),
+        (
+            {"method": th.LWDNA(width_multiplier=0.1)},
+            r"at least one unit.*empties \['a', 'b'\]",
+        ),
         ({"loss": None}, r"A loss is needed"),
-        ({"data": (X, Y, Y)}, r"`data` as a tuple must be \(x, y\). Received: 3"),
+        ({"data": (X, Y, Y, Y)}, r"must be \(x, y\) or .*sample_weight\). Received: 4"),
+        ({"data": (X, Y, Y * np.nan)}, r"the sample weights hold values"),
+        ({"data": (X.tolist(), Y.tolist())}, r"must be arrays.*lists.*numpy.asarray"),
         ({"data": (X, Y[:2])}, r"same number of examples.*Received: \[2, 4\]"),
         ({"data": (X[:0], Y[:0])}, r"at least one. Received: \[0\]"),
         ({"data": iter([])}, r"at least one batch. Received: an empty dataset"),
-        ({"data": iter([X])}, r"give batches \(x, y\). Received: batches of ndarray"),
+        ({"data": iter([X])}, r"give batches \(x, y\).*Received: batches of ndarray"),
         ({"data": 7}, r"must be a tuple.*Received: int"),
         ({"data": (X, Y + 1)}, r"Labels must be from 0 to 2.*Received: labels from 1 to 3"),
         ({"data": (X, Y - 1)}, r"labels from -1 to 1"),
         ({"data": (X * np.nan, Y)}, r"must be finite.*the input holds values"),
+        (
+            {"loss": "categorical_crossentropy"},
+            r"a number for each class.*Received: .*\(4,\).*sparse loss",
+        ),
         ({"data": ((X, X), Y)}, r"one array for each input.*\(8, 8, 3\), \(8, 8, 3\)\]"),
         ({"data": (X[:, :4], Y)}, r"shapes \[\(4, 8, 3\)\] for inputs.*\(8, 8, 3\)"),
     ],
@@ -192,16 +244,39 @@ def test_arguments_of_shrink(model, arguments, message):
         th.shrink(model, **given)
 
 
-def test_hyper_models_and_used_optimizers_are_refused(model):
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: th.LWDNA(criterion="luck"), r"`criterion` must be one of.*'luck'"),
+        (lambda: th.LWDNA(weights="old"), r"`weights` must be one of.*'old'"),
+        (lambda: th.LWDNA(embedding_dim=0), r"`embedding_dim` must be at least 1"),
+        (
+            lambda: th.LWDNA(from_weights=True, width_multiplier=2.0),
+            r"needs width_multiplier=1. Received: .*2.0",
+        ),
+        (
+            lambda: th.DHP(from_weights=True, width_multiplier=2.0),
+            r"needs width_multiplier=1. Received: .*2.0",
+        ),
+        (lambda: th.DHP(epochs=0), r"`epochs` must be at least 1"),
+        (lambda: th.DHP(optimizer="sgd"), r"must be a ProximalSGD.*Received: str"),
+        (lambda: th.DHP(decay_at=(3, 2)), r"`decay_at` must be growing epochs"),
+        (lambda: th.MCH(epochs=0), r"`epochs` must be at least 1"),
+        (lambda: th.MCH(optimizer="sgd"), r"keras.optimizers.Adam.*str"),
+        (lambda: th.MCH(temperature=-1.0), r"`temperature` must be at least 0"),
+    ],
+)
+def test_methods_are_checked_when_made(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_hyper_models_are_refused(model):
     hyper = th.reparameterize(model)
     for call in (th.shrink, th.latent_saliency):
         arguments = {"macs": 0.5} if call is th.shrink else {}
         with pytest.raises(ValueError, match="must be a plain model"):
             call(hyper, *([(X, Y)] if call is th.shrink else [X, Y]), LOSS, **arguments)
-    optimizer = th.ProximalSGD(0.1)
-    optimizer.build(hyper.trainable_variables)
-    with pytest.raises(ValueError, match="must be new"):
-        th.shrink(model, (X, Y), LOSS, macs=0.5, method="dhp", optimizer=optimizer)
 
 
 def frozen_whole():
@@ -225,7 +300,9 @@ def test_models_with_nothing_to_shrink(build, message):
     for call in (
         lambda: th.select(model, {}, macs=0.5),
         lambda: th.latent_saliency(model, X, Y, LOSS),
-        lambda: th.shrink(model, (X, Y), LOSS, macs=0.5, from_weights=True),
+        lambda: th.shrink(
+            model, (X, Y), LOSS, macs=0.5, method=th.LWDNA(from_weights=True)
+        ),
     ):
         with pytest.raises(ValueError, match=f"(?i){message}"):
             call()

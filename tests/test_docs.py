@@ -1,17 +1,19 @@
 """What the documentation says in Python is run."""
 
-import pathlib
+import json
 import re
+import shlex
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
+from reference import ROOT
 
 import tf_hetero as th
 from tf_hetero import models
-from tools.networks import logits_loss
-
-ROOT = pathlib.Path(__file__).parent.parent
+from tools.experiment.networks import logits_loss
 
 
 def blocks(page):
@@ -24,7 +26,7 @@ def test_examples_about_layers_run():
     pytest.importorskip("tensorflow")
     names = {"__name__": "docs"}
     found = blocks("docs/layers.md")
-    assert len(found) == 3
+    assert len(found) == 4
     for block in found:
         exec(compile(block, "docs/layers.md", "exec"), names)
 
@@ -67,8 +69,8 @@ def test_the_readme_runs(tmp_path, monkeypatch):
 
 
 def test_every_reason_is_explained():
-    from tf_hetero import opening
-    from tf_hetero.rules import base
+    from tf_hetero.graph import opening
+    from tf_hetero.graph.rules import base
 
     page = (ROOT / "docs" / "layers.md").read_text()
     reasons = [
@@ -80,3 +82,55 @@ def test_every_reason_is_explained():
     assert len(reasons) >= 19
     for reason in reasons:
         assert reason.split(":")[0] in page, reason
+
+
+def commands(text):
+    """The commands of a text that a shell would run, one line each."""
+    joined = re.sub(r" *\\\n *", " ", text)
+    found = re.findall(r"^ *(?:python -m|tf-hetero) .*$", joined, re.MULTILINE)
+    return [line.strip().removesuffix("&").strip() for line in found if "..." not in line]
+
+
+def every_command():
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages += sorted((ROOT / "configs").glob("*.py")) + sorted((ROOT / "tools").glob("*.py"))
+    return {line for page in pages for line in commands(page.read_text())}
+
+
+PARSE = """
+import importlib, json, os, sys
+from absl import flags
+module = importlib.import_module(sys.argv[1])
+if module.__name__ == "tools.train":
+    from tools.experiment import settings
+for line in json.loads(sys.stdin.read()):
+    if os.fork():  # flags are parsed once a process
+        if os.wait()[1]:
+            sys.exit(f"not understood: {line}")
+        continue
+    sys.argv = [module.__name__, *line]
+    flags.FLAGS(sys.argv)
+    if module.__name__ == "tools.train":
+        experiment = settings.resolve(flags.FLAGS.config)
+        [experiment.arm(arm) for arm in flags.FLAGS.arms]
+    sys.exit()
+"""
+
+
+def test_every_command_of_the_docs_is_understood():
+    """Each flag exists and has a value of its kind; each config resolves."""
+    by_module = {}
+    for line in every_command():
+        if line.startswith("python -m "):
+            module, *arguments = shlex.split(line.removeprefix("python -m "))
+            by_module.setdefault(module, []).append(arguments)
+    assert len(by_module) >= 8 and len(by_module["tools.train"]) >= 40
+    for module, lines in by_module.items():
+        done = subprocess.run(
+            [sys.executable, "-c", PARSE, module],
+            input=json.dumps(lines),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"{module}: {done.stderr[-2000:]}"

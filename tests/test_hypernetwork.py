@@ -1,17 +1,14 @@
 """The hypernetwork against numbers made with the papers' authors' code."""
 
-import pathlib
-
 import keras
 import numpy as np
 import pytest
-from reference import assert_within, float32_tolerance
+from reference import DATA, assert_within, float32_tolerance
 
 from tf_hetero import hypernetwork
 
 tf = pytest.importorskip("tensorflow")
 
-DATA = pathlib.Path(__file__).parent / "data"
 CASES = (
     "case1_conv1x1",
     "case2_conv3x3",

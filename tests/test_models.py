@@ -2,22 +2,20 @@
 
 import functools
 import json
-import pathlib
 
 import keras
 import numpy as np
 import pytest
+from reference import DATA
 
 import tf_hetero as th
 from tf_hetero import models
-from tf_hetero.flattening import flatten
+from tf_hetero.graph.flattening import flatten
 
 layers = keras.layers
 # Measured with the authors' PyTorch code. Rows of "convs" are [out, in, kernel, stride,
 # groups, height, width] in the order of execution, rows of "linears" [out, in].
-NETWORKS = json.loads(
-    (pathlib.Path(__file__).parent / "data" / "networks.json").read_text()
-)
+NETWORKS = json.loads((DATA / "networks.json").read_text())
 # The authors' width multiplier leaves MnasNet's stem and head alone, and with the stem
 # the first expansion, three times as wide.
 NOT_WIDENED = {

@@ -1,13 +1,12 @@
 """Keras on JAX, where TensorFlow is not installed: all but gradient pass and data."""
 
 import os
-import pathlib
 import subprocess
 import sys
 
 import pytest
+from reference import ROOT
 
-ROOT = pathlib.Path(__file__).parent.parent
 NEEDED = ("jax", "keras>=3.14", "numpy")
 
 PIPELINE = """

@@ -62,7 +62,7 @@ def test_one_seed_one_model():
 
 def test_generated_and_fresh_weights_have_the_same_widths():
     generated, fresh = (
-        th.shrink(baseline(), data(), LOSS, macs=0.9, weights=weights)
+        th.shrink(baseline(), data(), LOSS, macs=0.9, method=th.LWDNA(weights=weights))
         for weights in ("generated", "fresh")
     )
     assert [w.shape for w in generated.weights] == [w.shape for w in fresh.weights]
@@ -75,7 +75,13 @@ def test_generated_and_fresh_weights_have_the_same_widths():
 
 def test_a_trained_model_keeps_its_weights():
     model = baseline()
-    shrunk = th.shrink(model, data(), LOSS, macs=0.5, from_weights=True, width_multiplier=1)
+    shrunk = th.shrink(
+        model,
+        data(),
+        LOSS,
+        macs=0.5,
+        method=th.LWDNA(from_weights=True, width_multiplier=1),
+    )
     old, new = (m.get_layer("stem").get_weights()[0] for m in (model, shrunk))
     slices = {kernel.tobytes() for kernel in old.transpose(3, 0, 1, 2)}
     assert {kernel.tobytes() for kernel in new.transpose(3, 0, 1, 2)} <= slices
@@ -163,7 +169,11 @@ def test_two_logical_devices_give_what_one_gives():
 
 
 def sparse_soon(**options):
-    return {"method": "dhp", "check_every": 1, "min_conv_fraction": 0.1, **options}
+    """Arguments of a search that ends after a few steps."""
+    return {
+        "method": th.DHP(check_every=1, **options),
+        "widths": th.WidthRules(min_conv_fraction=0.1),
+    }
 
 
 @pytest.mark.parametrize("options", [{}, {"width_multiplier": 2}, {"weights": "fresh"}])
@@ -181,9 +191,10 @@ def test_dhp_from_trained_weights_keeps_them():
     """Hardly any step: what is left are slices of the model's own kernels."""
     model = baseline()
     optimizer = th.ProximalSGD(1e-7, l1_strength=1e-3)
-    options = sparse_soon(epochs=1, optimizer=optimizer, from_weights=True)
+    method = th.DHP(check_every=1, epochs=1, optimizer=optimizer, from_weights=True)
+    widths = th.WidthRules(min_conv_fraction=0.1, max_fraction=0.5)
     with pytest.warns(UserWarning, match="above its budget"):
-        shrunk = th.shrink(model, data(), LOSS, macs=0.6, max_fraction=0.5, **options)
+        shrunk = th.shrink(model, data(), LOSS, macs=0.6, method=method, widths=widths)
     name = th.trace(model).free_groups[0].layers[0]
     before, after = (np.asarray(m.get_layer(name).kernel) for m in (model, shrunk))
     distances = np.abs(before[..., :, None] - after[..., None, :]).max(axis=(0, 1, 2))

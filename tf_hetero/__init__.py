@@ -1,27 +1,40 @@
 """Channel widths for Keras CNNs: LW-DNA, DHP and MCH, and plain Keras models at the end."""
 
-from tf_hetero.callbacks import LatentSummaries, StopAtBudget, StructureHistory
-from tf_hetero.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
-from tf_hetero.counting import Counts, count
-from tf_hetero.exporting import Exported, export
-from tf_hetero.opening import to_functional
-from tf_hetero.proximal import ProximalAdam, ProximalSGD, latent_floors
-from tf_hetero.recalibrating import recalibrate_batchnorm
-from tf_hetero.reparameterizing import latent_vectors, reparameterize
-from tf_hetero.report_page import ExportedFile
-from tf_hetero.reporting import Comparison, compare
-from tf_hetero.rules import RuleCall, register_rule
-from tf_hetero.saliency import latent_saliency
-from tf_hetero.selection import select
+import importlib
+from typing import Any
+
+from tf_hetero.deployment.exporting import Exported, export
+from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
+from tf_hetero.graph.opening import to_functional
+from tf_hetero.graph.rules import RuleCall, register_rule
+from tf_hetero.graph.tracing import trace
+from tf_hetero.methods.base import Method
+from tf_hetero.methods.dhp.callbacks import LatentSummaries, StopAtBudget
+from tf_hetero.methods.dhp.floors import latent_floors
+from tf_hetero.methods.dhp.method import DHP
+from tf_hetero.methods.dhp.reparameterizing import latent_vectors, reparameterize
+from tf_hetero.methods.lwdna.method import LWDNA
+from tf_hetero.methods.lwdna.saliency import latent_saliency
+from tf_hetero.methods.mch.callbacks import StructureHistory
+from tf_hetero.methods.mch.method import MCH
+from tf_hetero.methods.mch.network import HyperStructureNetwork, IndependentGates
+from tf_hetero.methods.mch.search import HyperStructureSearch
+from tf_hetero.proximal import ProximalAdam, ProximalSGD
+from tf_hetero.report.comparing import Comparison, compare
+from tf_hetero.report.page import ExportedFile
 from tf_hetero.shrinking import shrink
-from tf_hetero.stripping import strip
-from tf_hetero.structure import HyperStructureNetwork, IndependentGates
-from tf_hetero.structure_search import HyperStructureSearch
-from tf_hetero.tracing import trace
+from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
+from tf_hetero.surgery.stripping import strip
+from tf_hetero.surgery.widening import widen
 from tf_hetero.version import __version__
-from tf_hetero.widening import widen
+from tf_hetero.widths.counting import Counts, count
+from tf_hetero.widths.selection import select
+from tf_hetero.widths.width_rules import WidthRules
 
 __all__ = [
+    "DHP",
+    "LWDNA",
+    "MCH",
     "ChannelGraph",
     "ChannelGroup",
     "Comparison",
@@ -33,6 +46,7 @@ __all__ = [
     "IndependentGates",
     "LatentSummaries",
     "Length",
+    "Method",
     "Outcome",
     "ProximalAdam",
     "ProximalSGD",
@@ -40,6 +54,7 @@ __all__ = [
     "StopAtBudget",
     "StructureHistory",
     "Weight",
+    "WidthRules",
     "__version__",
     "compare",
     "count",
@@ -57,3 +72,15 @@ __all__ = [
     "trace",
     "widen",
 ]
+_ROOMS = ("datasets", "models", "testing", "tfmot")
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a room that not every user needs when it is first asked for."""
+    if name in _ROOMS:
+        return importlib.import_module(f"tf_hetero.{name}")
+    raise AttributeError(f"module 'tf_hetero' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOMS])

@@ -1,14 +1,11 @@
 """Proximal optimizers: a gradient step on everything, soft-thresholding on latents."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
-
-from tf_hetero.tracing import trace
-from tf_hetero.widths import PerGroup, WidthRules
 
 _register = keras.saving.register_keras_serializable("tf_hetero")
 
@@ -43,7 +40,7 @@ def block_soft_threshold(z: Any, threshold: Any) -> Any:
         `z * (1 - threshold / max(||z||, threshold))`.
 
     References:
-        - Differentiable Meta Pruning via HyperNetworks, section 4.3, the l2
+        - Differentiable Meta Pruning via HyperNetworks, section 4.1, the l2
           regularizer.
     """
     norm = ops.sqrt(ops.sum(ops.square(z)))
@@ -51,58 +48,6 @@ def block_soft_threshold(z: Any, threshold: Any) -> Any:
 
 
 _OPERATORS = {"l1": soft_threshold, "l2": block_soft_threshold}
-
-
-def latent_floors(
-    model: Any,
-    min_conv_fraction: float = 0.0,
-    min_dense_fraction: float = 0.0,
-    min_channels: PerGroup = 4,
-    exclude: Iterable[str] = (),
-    grouped: str = "auto",
-) -> dict[str, int]:
-    """How many units of each group a proximal optimizer leaves alone.
-
-    Args:
-        model: a hyper model.
-        min_conv_fraction, min_dense_fraction, min_channels, exclude: as in
-            `select`. The DHP paper keeps 4 channels, and at least 40 to 45 % of
-            what the classifier reads.
-        grouped: as in `trace`.
-
-    Returns:
-        `{group name: number of units}` for every unfrozen group.
-
-    Raises:
-        ValueError: if a number is out of range or a pattern matches nothing.
-
-    Example:
-
-    >>> import keras, tf_hetero
-    >>> inputs = keras.Input((8, 8, 3))
-    >>> x = keras.layers.Conv2D(16, 3, name="stem")(inputs)
-    >>> x = keras.layers.GlobalAveragePooling2D()(x)
-    >>> model = keras.Model(inputs, keras.layers.Dense(2)(x))
-    >>> hyper = tf_hetero.reparameterize(model)
-    >>> tf_hetero.latent_floors(hyper, min_dense_fraction=0.4)
-    {'stem': 6}
-
-    References:
-        - Differentiable Meta Pruning via HyperNetworks, section 4.1.
-    """
-    graph = trace(model, grouped)
-    rules = WidthRules(
-        min_conv_fraction=min_conv_fraction,
-        min_dense_fraction=min_dense_fraction,
-        min_channels=min_channels,
-        exclude=exclude,
-    )
-    smallest = [int(counts[0]) for counts in rules.allowed_units(graph)]
-    return {
-        group.name: count
-        for group, count in zip(graph.groups, smallest, strict=True)
-        if group.frozen is None
-    }
 
 
 _Optimizer: Any = object  # stands for the Keras optimizer that follows in the classes
@@ -154,7 +99,7 @@ class Proximal(CoupledDecay):
         **kwargs: as for the Keras optimizer.
 
     References:
-        - Differentiable Meta Pruning via HyperNetworks, section 3.4, Eqs. 6 to 8.
+        - Differentiable Meta Pruning via HyperNetworks, section 3.2, Eqs. 6 to 8.
           Eq. 7 has lambda in the gradient step too, which the code has not.
     """
 

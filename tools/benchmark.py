@@ -25,7 +25,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tools.measuring import in_process, measured
+from tools.benchmarks.measuring import in_process, measured
 
 _STEPS = flags.DEFINE_integer("steps", 8, "Measured steps of each side.", lower_bound=1)
 _WIDTH = flags.DEFINE_float("width_multiplier", 2.0, "How much wider than the baseline.")
@@ -40,10 +40,10 @@ SIZE, BATCH = 96, 8
 
 
 def main(argv: list[str]) -> None:
-    from tools import hyper_step, structure_step
-    from tools.latency import latency
-    from tools.neighbours import prune
-    from tools.serving_load import report as serving
+    from tools.benchmarks import hyper_step, structure_step
+    from tools.benchmarks.latency import latency
+    from tools.benchmarks.neighbours import prune
+    from tools.benchmarks.serving_load import report as serving
 
     commands = {
         "single_shot": single_shot,
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
 
 def single_shot() -> None:
     """Prints the ratios of the latent pass to the plain pass."""
-    from tools.provenance import machine
+    from tools.experiment.provenance import machine
 
     print(f"{SIZE}x{SIZE}, batch {BATCH}, width x{_WIDTH.value:g}; {machine()}")
     print("| model | pass | CPU s a step | ratio | peak MiB over base | ratio |")
@@ -127,15 +127,16 @@ def _plain_pass(model, x, y, loss) -> Callable[[], Any]:
 def _latent_pass(model, x, y, loss) -> Callable[[], Any]:
     import tensorflow as tf
 
-    from tf_hetero.generating import draw_kernels
-    from tf_hetero.saliency import latent_step
-    from tf_hetero.tracing import trace
+    from tf_hetero.data.losses import Objective
+    from tf_hetero.graph.tracing import trace
+    from tf_hetero.methods.lwdna.kernels import draw_kernels
+    from tf_hetero.methods.lwdna.saliency import latent_step
 
     kernels = draw_kernels(trace(model))
     values = [tf.convert_to_tensor(kernel.value) for kernel in kernels.kernels]
     latents, weight = tf.constant(kernels.latents), tf.constant(1.0)
-    step = tf.function(latent_step(model, kernels, loss))
-    return lambda: step(x, y, weight, latents, values)
+    step = tf.function(latent_step(Objective(loss).trainer(model), kernels))
+    return lambda: step([x, y], weight, latents, values)
 
 
 def pipeline() -> None:
@@ -144,7 +145,7 @@ def pipeline() -> None:
     import numpy as np
 
     import tf_hetero
-    from tools.provenance import machine
+    from tools.experiment.provenance import machine
 
     print(f"seconds; {machine()}")
     print("| model | trace | trace, select, strip | widen x2, trace, select, strip |")
@@ -160,7 +161,7 @@ def pipeline() -> None:
             graph = tf_hetero.trace(model)
             rng = np.random.default_rng(0)
             scores = {g.name: rng.random(g.size) for g in graph.free_groups}
-            tf_hetero.strip(model, tf_hetero.select(model, scores, macs=macs))
+            tf_hetero.strip(graph, tf_hetero.select(graph, scores, macs=macs))
 
         start = time.perf_counter()
         shrink(model, 0.5)

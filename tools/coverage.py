@@ -3,7 +3,7 @@
     python -m tools.coverage
     python -m tools.coverage --hub
 
-Each model is proved in a process of its own (`tools.proof`). Results go to
+Each model is proved in a process of its own (`tools.proofs.proof`). Results go to
 `results/coverage/`, one JSON file a model, and from there into `docs/coverage.md`. A
 model that was better in the stored result is a regression: the stored one stays, and
 the exit status is 1.
@@ -50,8 +50,8 @@ def main(argv: list[str]) -> None:
 
 def cover(family: str, names: list[str]) -> list[str]:
     """Proves all models, writes the page, and returns what got worse."""
-    from tools.coverage_page import page, row
-    from tools.provenance import write_text
+    from tools.experiment.provenance import write_text
+    from tools.proofs.page import page, row
 
     folder, regressions = pathlib.Path(_RESULTS.value), []
     for number, name in enumerate(names, start=1):
@@ -91,7 +91,7 @@ def builders(family: str, size: int) -> dict[str, Callable[[], Any]]:
     """
     if family == "hub":
         try:
-            from tools import hub_models
+            from tools.proofs import hub_models
 
             return hub_models.builders(size)
         except ImportError as error:
@@ -138,8 +138,8 @@ def _in_process(family: str, name: str) -> dict[str, Any]:
 
 
 def _prove_here(family: str, name: str) -> dict[str, Any]:
-    from tools.proof import prove
-    from tools.provenance import machine
+    from tools.experiment.provenance import machine
+    from tools.proofs.proof import prove
 
     with tempfile.TemporaryDirectory() as folder:
         result = prove(builders(family, _SIZE.value)[name], pathlib.Path(folder))

@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.ERROR)
     from tf_hetero import datasets
-    from tools import deploying
+    from tools.experiment import deployment as deploying
     from tools.untrusted import load_model
 
     options = deploying.Options(

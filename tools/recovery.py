@@ -63,7 +63,7 @@ def _run(missing: list[tuple[str, int]]) -> None:
     import keras
 
     from tf_hetero import datasets
-    from tools.provenance import circumstances, write_text
+    from tools.experiment.provenance import circumstances, write_text
 
     model = keras.models.load_model(_MODEL.value)
     pictures = datasets.load(
@@ -93,8 +93,9 @@ def measure(model: Any, pictures: Any, arm: str, cut: int, steps: int) -> dict[s
     """Cuts the network and measures it as it is, and recalibrated."""
     import tf_hetero
 
-    masks = tf_hetero.select(model, _scores(model, pictures, arm), macs=1 - cut / 100)
-    stripped = tf_hetero.strip(model, masks)
+    graph = tf_hetero.trace(model)
+    masks = tf_hetero.select(graph, _scores(graph, pictures, arm), macs=1 - cut / 100)
+    stripped = tf_hetero.strip(graph, masks)
     counts = tf_hetero.count(stripped)
     before = accuracy(stripped, pictures)
     tf_hetero.recalibrate_batchnorm(stripped, pictures.plain_batches(256, seed=0), steps)
@@ -107,27 +108,26 @@ def measure(model: Any, pictures: Any, arm: str, cut: int, steps: int) -> dict[s
     }
 
 
-def _scores(model: Any, pictures: Any, arm: str) -> dict[str, Any]:
+def _scores(graph: Any, pictures: Any, arm: str) -> dict[str, Any]:
     import numpy as np
 
     import tf_hetero
-    from tools.networks import logits_loss
+    from tools.experiment.networks import logits_loss
 
     choice = ARMS[arm]
     if choice is None:
         rng = np.random.default_rng(0)
-        groups = tf_hetero.trace(model).free_groups
-        return {group.name: rng.random(group.size) for group in groups}
+        return {group.name: rng.random(group.size) for group in graph.free_groups}
     criterion, per_mac = choice
     x, y = next(iter(pictures.plain_batches(256, seed=0)))
     return tf_hetero.latent_saliency(
-        model, x, y, logits_loss(), criterion, per_mac, from_weights=True
+        graph, x, y, logits_loss(), criterion, per_mac, from_weights=True
     )
 
 
 def accuracy(model: Any, pictures: Any) -> float:
     """The accuracy on the test pictures."""
-    from tools.networks import logits_loss
+    from tools.experiment.networks import logits_loss
 
     model.compile(loss=logits_loss(), metrics=["accuracy"])
     batches = pictures.test_batches(512)
@@ -153,7 +153,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def _draw(results: list[dict[str, Any]], path: pathlib.Path) -> None:
-    from tools.figures import new_figure, save_figure
+    from tools.experiment.figures import new_figure, save_figure
 
     figure, (axes,) = new_figure(7.5, 4.5)
     for color, arm in zip(_COLORS, ARMS, strict=True):

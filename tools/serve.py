@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # `import tensorflow` imports Keras where it is installed, seconds for nothing.
     sys.modules["keras"] = sys.modules["tf_keras"] = None  # type: ignore[assignment]
-    from tools import served_model
+    from tools.serving import served_model
 
     try:
         folder = pathlib.Path(_MODEL.value).resolve()
@@ -89,8 +89,8 @@ def _bound_socket(host: str, port: int) -> socket.socket:
 async def _serve(model, listener: socket.socket) -> None:
     from aiohttp import web
 
-    from tools.request_batching import Batcher
-    from tools.serving import RestApi
+    from tools.serving.request_batching import Batcher
+    from tools.serving.rest_api import RestApi
 
     batcher = Batcher(_MAX_BATCH.value, _BATCH_WAIT_MS.value / 1000, _MAX_WAITING.value)
     api = RestApi(model, batcher, int(_MAX_BODY_MB.value * 2**20))

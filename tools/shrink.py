@@ -90,7 +90,7 @@ def shrink_file() -> None:
 
     import tf_hetero
     from tf_hetero.files import replacing
-    from tf_hetero.reporting import ExportedFile, check_report_path
+    from tf_hetero.report.comparing import ExportedFile, check_report_path
     from tools.untrusted import load_model
 
     if _REPORT.value:

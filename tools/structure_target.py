@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
 
 
 def _result(name: str) -> dict[str, Any]:
-    from tools.provenance import circumstances, write_text
+    from tools.experiment.provenance import circumstances, write_text
 
     path = pathlib.Path(_RESULTS.value) / f"{name}.json"
     if not path.exists():
@@ -55,7 +55,7 @@ def _searched(name: str) -> dict[str, Any]:
 
     import tf_hetero
     from tf_hetero import datasets
-    from tools.networks import logits_loss
+    from tools.experiment.networks import logits_loss
 
     keras.utils.set_random_seed(0)
     pictures = datasets.load("cifar10", _DATA_DIR.value, train_examples=TRAINED)

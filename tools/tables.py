@@ -31,7 +31,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.ERROR)
-    from tools.rows import CRITERIA, PRINTED, table
+    from tools.experiment.rows import CRITERIA, PRINTED, table
 
     rows, seeds = _ROWS.value or list(PRINTED), [int(seed) for seed in _SEEDS.value]
     try:
@@ -47,15 +47,15 @@ def main(argv: list[str]) -> None:
     text = table(results)
     print(text)
     if _OUTPUT.value:
-        from tools.provenance import write_text
+        from tools.experiment.provenance import write_text
 
         write_text(pathlib.Path(_OUTPUT.value), text)
 
 
 def _result(row: str, criterion: str, seed: int) -> dict[str, Any]:
     """What was counted of a row, now or before."""
-    from tools.provenance import circumstances, write_text
-    from tools.rows import PRINTED
+    from tools.experiment.provenance import circumstances, write_text
+    from tools.experiment.rows import PRINTED
 
     if row not in PRINTED:
         raise ValueError(f"`rows` must be among {list(PRINTED)}. Received: {row!r}")
@@ -70,12 +70,14 @@ def _result(row: str, criterion: str, seed: int) -> dict[str, Any]:
 
 def search(row: str, criterion: str, seed: int) -> dict[str, Any]:
     """Searches the widths of a row and counts baseline and result."""
-    from tools import networks, settings
+    from tools.experiment import networks, settings
 
     config = importlib.import_module(f"configs.{row}_lwdna").get_config()
     experiment = settings.resolve(config)
     pictures = _pictures(experiment, seed)
-    chosen = dataclasses.replace(experiment.arm("lwdna").search, criterion=criterion)
+    arm = experiment.arm("lwdna")
+    method = None if arm.method is None else arm.method.replace(criterion=criterion)
+    chosen = dataclasses.replace(arm, method=method)
     start = time.perf_counter()
     found = networks.new_network(experiment, chosen, pictures, seed)
     seconds = round(time.perf_counter() - start, 1)
@@ -92,7 +94,7 @@ def search(row: str, criterion: str, seed: int) -> dict[str, Any]:
 def _pictures(experiment: Any, seed: int) -> Any:
     """One batch for the search."""
     from tf_hetero import datasets
-    from tools.rows import noise
+    from tools.experiment.rows import noise
 
     size = _BATCH.value if experiment.dataset != "imagenet" else min(4, _BATCH.value)
     if _DATA_DIR.value:

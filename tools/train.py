@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.WARNING)
-    from tools import runs, settings, summaries
+    from tools.experiment import runs, settings, summaries
 
     try:
         experiment = settings.resolve(_CONFIG.value)
@@ -66,13 +66,8 @@ def main(argv: list[str]) -> None:
 def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
     """The results of all runs; executes those that are missing."""
     from tf_hetero import datasets
-    from tools import runs, stages
+    from tools.experiment import runs, stages
 
-    stored = [runs.stored_result(run, experiment) for run in todo]
-    missing = stored.count(None)
-    if not missing:
-        print(f"All {len(todo)} runs are in {todo[0].results}/ already.")
-        return [result for result in stored if result]
     pictures = datasets.load(
         experiment.dataset,
         experiment.data_dir,
@@ -81,10 +76,15 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
         flip=None if experiment.flip else False,
         image_size=experiment.image_size,
     )
+    new_scope = _scopes(_STRATEGY.value)
+    with new_scope():
+        stored = [runs.stored_result(r, experiment, pictures.fingerprint) for r in todo]
+    if None not in stored:
+        print(f"All {len(todo)} runs are in {todo[0].results}/ already.")
+        return [result for result in stored if result]
     kept = stages.Stages(
         experiment, pictures, todo[0].workdir / "stages", _CHECKPOINT_SECONDS.value
     )
-    new_scope = _scopes(_STRATEGY.value)
     results = []
     for number, (run, result) in enumerate(zip(todo, stored, strict=True), start=1):
         if result is None:
@@ -97,7 +97,7 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
 
 def _execute(run: Any, stages: Any) -> Any:
     """Runs the stages of one run, up to the one asked for."""
-    from tools import runs
+    from tools.experiment import runs
 
     if _UNTIL.value == "train":
         return runs.execute(run, stages, _logging(run))

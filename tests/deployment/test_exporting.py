@@ -1,0 +1,275 @@
+"""Exports: what is written computes what the model computes, or is not kept."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import tf_hetero as th
+from tf_hetero import files, models
+from tf_hetero.deployment import conversion, exporting, run_exported
+from tf_hetero.deployment.signatures import make_signature
+from tools.experiment.networks import save_keras
+
+tf = pytest.importorskip("tensorflow")
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    model = models.DigitsNet()
+    rng = np.random.default_rng(0)
+    for variable in model.weights:  # statistics that are not those of a new model
+        variable.assign(variable + 0.1 * (rng.random(variable.shape) - 0.5))
+    return model
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(1).random((40, 8, 8, 1), "float32")
+
+
+def softmax(logits):
+    exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+    return exponentials / exponentials.sum(-1, keepdims=True)
+
+
+def test_savedmodel_with_all_that_goes_into_it(model, x, tmp_path):
+    raw = (x * 255).astype("uint8")
+    names = [f"digit {number}" for number in range(10)]
+    exported = th.export(
+        model,
+        tmp_path / "digits" / "1",
+        examples={"picture": raw},
+        preprocessing=lambda pixels: tf.cast(pixels, "float32") / 255.0,
+        postprocessing="softmax",
+        class_names=names,
+    )
+    loaded = tf.saved_model.load(str(tmp_path / "digits" / "1"))
+    serve = loaded.signatures["serving_default"]
+    expected = softmax(model.predict(raw / np.float32(255), verbose=0))
+    for size in (1, 7):
+        outputs = serve(picture=tf.constant(raw[:size]))
+        assert set(outputs) == {"classifier", "label"}
+        np.testing.assert_allclose(outputs["classifier"], expected[:size], atol=1e-6)
+        labels = [name.decode() for name in outputs["label"].numpy()]
+        assert labels == [names[i] for i in expected[:size].argmax(-1)]
+    assert exported.agreement == 1 and exported.max_difference <= 1e-6
+    record = json.loads((tmp_path / "digits" / "1.json").read_text())
+    assert record["inputs"] == {"picture": "uint8 (None, 8, 8, 1)"}
+    assert record["outputs"]["label"] == "string (None,)"
+    assert (record["examples"], record["given"]) == (40, True)
+    assert sorted(os.listdir(tmp_path / "digits")) == ["1", "1.json"]
+
+
+def test_optimizers_are_not_exported(model, tmp_path):
+    copy = keras.models.clone_model(model)
+    copy.compile(keras.optimizers.Adam(), "mse")
+    copy.optimizer.build(copy.trainable_variables)
+    th.export(copy, tmp_path / "saved")
+    weights = sum(4 * np.prod(variable.shape) for variable in copy.variables)
+    (values,) = (tmp_path / "saved" / "variables").glob("*.data*")
+    assert weights <= values.stat().st_size <= 1.1 * weights + 4096
+
+
+def test_several_named_inputs_and_outputs(tmp_path):
+    first, second = keras.Input((3,), name="first"), keras.Input((3,), name="second.one")
+    outputs = {"twice": 2.0 * first, "sum": keras.layers.Add()([first, second])}
+    model = keras.Model({"b": second, "a": first}, outputs)
+    a, b = np.arange(6.0).reshape(2, 3), np.ones((2, 3))
+    examples = {"first": a.astype("float32"), "second_one": b.astype("float32")}
+    th.export(model, tmp_path / "saved", examples=examples)
+    serve = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
+    given = {name: tf.constant(array) for name, array in examples.items()}
+    made = serve(**given)
+    np.testing.assert_array_equal(made["twice"], 2 * a)
+    np.testing.assert_array_equal(made["sum"], a + b)
+
+
+def run_litert(path, x):
+    """The outputs of a LiteRT file, and the types of what it takes and gives."""
+    run = tf.lite.Interpreter(str(path)).get_signature_runner("serving_default")
+    (name, given), *_ = run.get_input_details().items()
+    (output, made), *_ = run.get_output_details().items()
+    if given["dtype"] == np.int8:
+        scale, zero = given["quantization"]
+        x = np.clip(np.round(x / scale) + zero, -128, 127).astype("int8")
+    y = run(**{name: x})[output].astype("float32")
+    if made["dtype"] == np.int8:
+        scale, zero = made["quantization"]
+        y = (y - zero) * scale
+    return y, {given["dtype"], made["dtype"]}
+
+
+def test_litert_in_all_precisions(model, x, tmp_path):
+    expected, sizes = model.predict(x, verbose=0), []
+    allowed = {None: 1e-5, "float16": 2e-3, "dynamic": 0.05, "int8": 0.1}
+    for quantization, tolerance in allowed.items():
+        path = tmp_path / f"{quantization}.tflite"
+        exported = th.export(model, path, "litert", quantization, examples=x)
+        outputs, types = run_litert(path, x)
+        assert types == {np.int8 if quantization == "int8" else np.float32}
+        difference = np.abs(outputs - expected).max() / np.abs(expected).max()
+        assert difference <= tolerance
+        assert abs(exported.max_difference - difference) <= 0.01 * difference + 1e-6
+        assert exported.bytes == path.stat().st_size
+        sizes.append(exported.bytes)
+    float32, float16, _, int8 = sizes
+    assert float16 < 0.7 * float32 and int8 < 0.5 * float32
+
+
+def test_ranges_are_measured_on_the_representative_inputs(tmp_path):
+    """Inputs a hundred times too small cut everything off at a hundredth."""
+    inputs = keras.Input((6,))
+    linear = keras.Model(inputs, keras.layers.Dense(3, use_bias=False)(inputs))
+    x = np.random.default_rng(0).random((40, 6), "float32")
+    with pytest.raises(ValueError, match=r"at most 9\.9e-01 of the largest output"):
+        th.export(linear, tmp_path / "a", "litert", "int8", x, representative=x / 100)
+
+
+def test_onnx(model, x, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    exported = th.export(model, tmp_path / "digits.onnx", "onnx", examples=x)
+    session = onnxruntime.InferenceSession(str(tmp_path / "digits.onnx"))
+    (name,) = (given.name for given in session.get_inputs())
+    (outputs,) = session.run(None, {name: x[:3]})
+    np.testing.assert_allclose(outputs, model.predict(x[:3], verbose=0), 1e-4, 1e-5)
+    assert exported.format == "onnx" and exported.agreement == 1
+
+
+def test_it_runs_where_neither_keras_nor_tf_hetero_is(model, x, tmp_path):
+    th.export(model, tmp_path / "saved")
+    np.savez(tmp_path / "in.npz", image=x)
+    paths = [str(tmp_path / name) for name in ("saved", "in.npz", "out.npz")]
+    arguments = ["savedmodel", *paths]
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['run'] + {arguments!r}\n"
+        f"runpy.run_path({run_exported.__file__!r}, run_name='__main__')\n"
+        "print([m for m in ('keras', 'tf_keras', 'tf_hetero') if sys.modules.get(m)])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+    outputs = np.load(tmp_path / "out.npz")["classifier"]
+    np.testing.assert_allclose(outputs, model.predict(x, verbose=0), atol=1e-5)
+
+
+def test_a_file_that_computes_something_else_is_not_kept(model, x, tmp_path, monkeypatch):
+    def another(signature, quantization, arrays, place):
+        write(make_signature(models.DigitsNet()), quantization, arrays, place)
+
+    write = conversion.write_litert
+    monkeypatch.setattr(exporting, "write_litert", another)
+    path = tmp_path / "digits.tflite"
+    path.write_text("what was here")
+    with pytest.raises(ValueError, match=r"computes. Received: .*Nothing was kept"):
+        th.export(model, path, "litert", examples=x, overwrite=True)
+    assert os.listdir(tmp_path) == ["digits.tflite"]
+    assert path.read_text() == "what was here"
+
+
+def test_overwriting(model, tmp_path):
+    path = tmp_path / "saved"
+    path.mkdir()
+    (path / "old").write_text("old")
+    with pytest.raises(ValueError, match=r"not replaced. Received: .*saved.*say overwrite"):
+        th.export(model, path)
+    th.export(model, path, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["saved", "saved.json"]
+    assert not (path / "old").exists() and (path / "saved_model.pb").exists()
+
+
+def test_what_was_there_comes_back_if_the_last_rename_fails(tmp_path, monkeypatch):
+    folder, rename = tmp_path / "model", os.replace
+    folder.mkdir()
+    (folder / "old").write_text("old")
+
+    def failing(source, target):
+        if (source / "new").exists():
+            raise OSError("no")
+        rename(source, target)
+
+    monkeypatch.setattr(files.os, "replace", failing)
+    with pytest.raises(OSError, match="no"), files.replacing(folder, True) as place:
+        place.mkdir()
+        (place / "new").write_text("new")
+    assert (folder / "old").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
+def test_a_full_disk_leaves_nothing(model, tmp_path):
+    size = ["-o", "size=64k"]
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", *size, "tmpfs", tmp_path], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine mounts no tmpfs")
+    try:
+        for kind, name in (("savedmodel", "saved"), ("litert", "digits.tflite")):
+            with pytest.raises((OSError, tf.errors.OpError)):
+                th.export(model, tmp_path / name, kind)
+            assert os.listdir(tmp_path) == []
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def hyper(model):
+    return th.reparameterize(model)
+
+
+def search(model):
+    return th.HyperStructureSearch(model, macs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (None, {"format": "tflite"}, r"`format` must be .* Received: format='tflite'"),
+        (None, {"quantization": "int8"}, r"Received: format='savedmodel', quantization="),
+        (None, {"format": "litert", "quantization": "int8"}, r"real inputs.*Give some"),
+        (None, {"format": "onnx", "class_names": ["a"]}, r"`class_names` are strings"),
+        (None, {"class_names": ["a", "b"]}, r"Received: 2 names for outputs .*10\)"),
+        (None, {"examples": np.ones((4, 8, 8))}, r"shapes \{'image': \(8, 8, 1\)\}"),
+        (
+            None,
+            {"examples": {"picture": np.ones((4, 8, 8, 1))}},
+            r"'picture': \(4, 8, 8, 1",
+        ),
+        (None, {"preprocessing": abs}, r"`preprocessing` needs `examples`"),
+        (hyper, {}, r"hyper model.*Make it plain with tf_hetero.strip"),
+        (search, {}, r"Received: HyperStructureSearch. Make it plain first: search.strip"),
+        (lambda model: "model.keras", {}, r"must be a keras.Model. Received: str"),
+    ],
+)
+def test_bad_input(model, tmp_path, make, options, message):
+    with pytest.raises(ValueError, match=message):
+        th.export(make(model) if make else model, tmp_path / "out", **options)
+    assert os.listdir(tmp_path) == []
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "tools.export", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_command(model, x, tmp_path):
+    save_keras(model, tmp_path / "digits.keras")
+    np.savez(tmp_path / "batch.npz", x=x)
+    out = tmp_path / "digits.tflite"
+    options = ("--format=litert", "--quantization=int8", f"--examples={tmp_path}/batch.npz")
+    done = command(f"--model={tmp_path}/digits.keras", f"--path={out}", *options)
+    assert done.returncode == 0, done.stderr
+    assert "litert_int8" in done.stdout and "on 40 given examples" in done.stdout
+    again = command(f"--model={tmp_path}/digits.keras", f"--path={out}", *options)
+    assert again.returncode == 1 and again.stdout == ""
+    assert "error: What exists is not replaced." in again.stderr
+    assert "Traceback" not in again.stderr

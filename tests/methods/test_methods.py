@@ -1,0 +1,224 @@
+"""Methods are values; and what a search does with its graph, its data and its history."""
+
+import dataclasses
+
+import graphs
+import keras
+import numpy as np
+import pytest
+
+import tf_hetero as th
+from tf_hetero import shrinking
+from tf_hetero.graph import tracing
+
+tf = pytest.importorskip("tensorflow")
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+WIDTHS = th.WidthRules(0.0, 0.0)
+
+
+def batch(examples=16):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((examples, 8, 8, 3), "float32"), rng.integers(
+        3, size=examples
+    )
+
+
+def residual():
+    keras.utils.set_random_seed(0)
+    return graphs.MODELS["residual"]()
+
+
+METHODS = {
+    "lwdna": th.LWDNA(criterion="normalized", per_mac=True),
+    "dhp": th.DHP(
+        epochs=3,
+        l1_strength=0.1,
+        optimizer=th.ProximalAdam(0.01, l1_strength=0.3),
+        decay_at=(1, 2),
+    ),
+    "mch": th.MCH(strength=2.0, optimizer=keras.optimizers.Adam(0.05), epochs=2),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_config_and_value_are_one(name):
+    method = METHODS[name]
+    assert type(method).from_config(method.get_config()) == method
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(method)
+    )
+    assert again == method and method.replace(batch_size=3) != method
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        method.batch_size = 3
+
+
+def test_width_rules_survive_keras_serialization():
+    rules = th.WidthRules(0.1, min_channels={"a": 2}, exclude="b", only=["a.*", "b"])
+    assert rules.exclude == ("b",)
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(rules)
+    )
+    assert th.WidthRules.from_config(again.get_config()) == rules
+
+
+@pytest.mark.parametrize(
+    ("method", "models"),
+    [
+        ("lwdna", 2),  # the baseline, the widened
+        (th.LWDNA(from_weights=True), 1),
+        (th.DHP(epochs=1, check_every=1, stop_limit=1.0), 3),  # and the hyper model
+        (th.MCH(epochs=1), 1),
+    ],
+)
+def test_each_model_is_traced_once(method, models, monkeypatch):
+    traced, generated = [], []
+    whole = tracing._traced
+    monkeypatch.setattr(
+        tracing, "_traced", lambda flat, how: traced.append(flat.model) or whole(flat, how)
+    )
+    layer = th.methods.dhp.layers.HyperLayer
+    make = layer.generated_kernel
+    monkeypatch.setattr(
+        layer, "generated_kernel", lambda *args: generated.append(args[0]) or make(*args)
+    )
+    model = residual()
+    th.shrink(model, batch(), LOSS, macs=0.6, method=method, widths=WIDTHS)
+    assert len(traced) == models and len({id(m) for m in traced}) == models
+    outside = [layer for layer in generated if not tf.inside_function()]
+    assert len(outside) <= 2 * 3 + 3, "to build, to train, to strip; never to trace"
+
+
+def test_a_graph_does_for_a_model():
+    model = residual()
+    graph = th.trace(model)
+    assert th.trace(graph) is graph and graph.model is model
+    assert th.count(graph) == th.count(model)
+    masks = {"a": np.array([1, 1, 0, 1], bool)}
+    x, y = batch()
+    np.testing.assert_array_equal(th.strip(graph, masks)(x), th.strip(model, masks)(x))
+    assert th.compare(graph, graph) == th.compare(model, model)
+    assert th.widen(graph, 2.0).get_layer("a").filters == 8
+    of_graph, of_model = (th.latent_saliency(m, x, y, LOSS) for m in (graph, model))
+    np.testing.assert_array_equal(of_graph["a"], of_model["a"])
+    hyper = th.reparameterize(graph, seed=0)
+    assert th.latent_floors(th.trace(hyper)) == th.latent_floors(hyper)
+    small = th.shrink(graph, (x, y), LOSS, macs=0.6, widths=WIDTHS)
+    same = th.shrink(model, (x, y), LOSS, macs=0.6, widths=WIDTHS)
+    np.testing.assert_array_equal(small(x), same(x))
+
+
+def test_grouped_is_kept_by_the_graph():
+    model = graphs.MODELS["grouped_positions"]()
+    graph = th.trace(model, grouped="positions")
+    assert th.trace(graph) is graph and th.trace(graph, "positions") is graph
+    assert th.trace(graph, "blocks") is not graph
+    assert [g.size for g in th.trace(graph, "blocks").free_groups] != [
+        g.size for g in graph.free_groups
+    ]
+    plain = th.trace(residual())
+    assert th.trace(plain, "blocks") is plain, "nothing is grouped"
+
+
+def test_one_method_does_for_several_searches():
+    """Its optimizer is copied, so that the second search begins as the first."""
+    optimizer = th.ProximalSGD(0.05, l1_strength=0.3)
+    method = th.DHP(optimizer=optimizer, check_every=1, epochs=20)
+    first, second = (
+        th.shrink(residual(), batch(), LOSS, macs=0.6, method=method, widths=WIDTHS)
+        for _ in range(2)
+    )
+    assert not optimizer.built
+    for a, b in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def endless():
+    return tf.data.Dataset.from_tensor_slices(batch()).repeat().batch(8)
+
+
+@pytest.mark.parametrize("method", [th.DHP(epochs=2), th.MCH(epochs=2)])
+def test_data_that_never_end_need_the_length_of_an_epoch(method):
+    with pytest.raises(ValueError, match=r"An epoch must end.*steps_per_epoch"):
+        th.shrink(residual(), endless(), LOSS, macs=0.7, method=method, widths=WIDTHS)
+    with pytest.raises(ValueError, match=r"An epoch must end"):
+        th.shrink(residual(), iter([batch()]), LOSS, macs=0.7, method=method)
+    method = method.replace(steps_per_epoch=2)
+    small = th.shrink(residual(), endless(), LOSS, macs=0.7, method=method, widths=WIDTHS)
+    assert th.count(small).macs <= 0.7 * th.count(residual()).macs
+
+
+def hyper_model(rate=0.05):
+    model = th.reparameterize(residual(), embedding_dim=2, seed=0)
+    model.compile(th.ProximalSGD(rate, l1_strength=0.3), LOSS)
+    return model
+
+
+def test_a_callback_begins_anew_with_another_model():
+    stop, history = th.StopAtBudget(macs=0.5, check_every=1), th.StructureHistory()
+    for callback, new, epochs in (
+        (stop, hyper_model, 60),
+        (history, compiled_search, 1),
+    ):
+        new().fit(*batch(), epochs=epochs, verbose=0, callbacks=[callback])
+        first = list(callback.history)
+        new().fit(*batch(), epochs=epochs, verbose=0, callbacks=[callback])
+        assert callback.history == first
+    assert stop.reached and stop.history[0]["step"] == 0
+
+
+def compiled_search():
+    search = th.HyperStructureSearch(residual(), macs=0.7, seed=0)
+    search.compile(keras.optimizers.Adam(1e-2), LOSS)
+    return search
+
+
+def test_a_search_that_diverged_has_not_reached_its_budget():
+    stop, model = th.StopAtBudget(macs=0.5, check_every=1), hyper_model(rate=1e30)
+    with pytest.raises(ValueError, match=r"must stay finite.*step \d+, in \['a'.*diverged"):
+        model.fit(*batch(), epochs=20, verbose=0, callbacks=[stop])
+    assert not stop.reached
+    method = th.DHP(optimizer=th.ProximalSGD(1e30, l1_strength=1.0), check_every=1)
+    with pytest.raises(ValueError, match="must stay finite"):
+        th.shrink(residual(), batch(), LOSS, macs=0.5, method=method, widths=WIDTHS)
+
+
+def test_constants_may_come_first():
+    inputs = keras.Input((8, 8, 3), name="image")
+    x = graphs.conv(inputs, 4, "a")
+    x = keras.ops.multiply(np.full((1, 1, 1, 4), 2.0, "float32"), x)
+    model = keras.Model(inputs, graphs.head(keras.ops.add(np.float32(1.0), x)))
+    (group,) = [g for g in th.trace(model).groups if g.name == "a"]
+    assert group.frozen == "met by a constant with one value a channel"
+    x, _ = batch(2)
+    np.testing.assert_allclose(th.strip(model, {})(x), model(x), rtol=1e-6)
+
+
+def test_min_channels_counts_channels():
+    """A unit of pixel_shuffle's group has four channels."""
+    graph = th.trace(graphs.MODELS["pixel_shuffle"]())
+    scores = {g.name: np.arange(g.size)[::-1] for g in graph.free_groups}
+    rules = th.WidthRules(0.0, 0.0, min_channels={"a": 9, "c": 1})
+    masks = th.select(graph, scores, macs=0.65, widths=rules)
+    assert masks["a"].sum() == 3, "9 channels are 3 units of 4"
+
+
+def test_sizes_may_be_given_to_the_trace():
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", strides=2, name="a")(inputs)
+    model = keras.Model(inputs, graphs.head(x))
+    with pytest.raises(ValueError, match="must be known to count"):
+        th.count(model)
+    graph = th.trace(model, input_shape=(8, 8, 3))
+    assert th.count(graph).macs == th.count(model, (8, 8, 3)).macs == 16 * 27 * 4 + 4 * 3
+    small = th.strip(graph, {"a": np.array([1, 0, 0, 1], bool)})
+    assert small.input_shape == (None, None, None, 3)
+    with pytest.raises(ValueError, match="one shape for each input"):
+        th.trace(model, input_shape=(8, 8))
+
+
+def test_rooms_load_when_they_are_asked_for():
+    assert shrinking.shrink is th.shrink
+    assert {"models", "datasets", "testing", "tfmot"} <= set(dir(th))
+    assert callable(th.models.build) and callable(th.testing.randomize)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        th.nothing  # noqa: B018

@@ -1,0 +1,214 @@
+"""The hyper-structure network: its equations, its gates, its layer-wise scaling."""
+
+import keras
+import numpy as np
+import pytest
+
+import tf_hetero as th
+from tf_hetero.methods.mch import gates as unit_gates
+from tf_hetero.methods.mch.layer_scaling import LayerScaling, adam_sensitivity
+
+ops = keras.ops
+SIZES = {"a": 3, "b": 5, "c": 2}
+
+
+def built(network):
+    network.build()
+    return network
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_logits_are_those_of_the_written_equations():
+    """GRU (Cho et al. 2014, reset after the product), ReLU, heads; weight norm by hand."""
+    network = built(th.HyperStructureNetwork(SIZES, input_dim=4, units=6, seed=0))
+    rng = np.random.default_rng(0)
+    for weight in network.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    weights = {w.path.split("/")[-1]: np.asarray(w, np.float64) for w in network.weights}
+
+    def kernel(direction, scale):
+        lengths = np.sqrt((weights[direction] ** 2).sum(0))
+        return weights[direction] * weights[scale] / lengths
+
+    w, u = (
+        kernel("kernel", "kernel_scale"),
+        kernel("recurrent_kernel", "recurrent_kernel_scale"),
+    )
+    input_bias, state_bias = weights["bias"]
+    state = np.zeros(6)
+    for index, name in enumerate(SIZES):
+        x = weights["inputs"][0, index] @ w + input_bias
+        h = state @ u + state_bias
+        update, reset = sigmoid(x[:6] + h[:6]), sigmoid(x[6:12] + h[6:12])
+        candidate = np.tanh(x[12:] + reset * h[12:])
+        state = update * state + (1 - update) * candidate
+        place = np.cumsum([0, *SIZES.values()])[index : index + 2]
+        head = kernel("head_direction", "head_scale")[:, slice(*place)]
+        expected = np.maximum(state, 0) @ head + weights["head_bias"][slice(*place)]
+        found = np.asarray(network())[slice(*place)]
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_weight_norm_begins_at_the_initial_kernels():
+    network = built(th.HyperStructureNetwork(SIZES, seed=0))
+    cell = network.gru.cell
+    np.testing.assert_allclose(cell.kernel, cell._kernel_direction, rtol=1e-6)
+    inputs = np.asarray(network.inputs)
+    assert inputs.shape == (1, 3, 64) and inputs.min() >= 0 and inputs.max() <= 1
+    assert not network.inputs.trainable
+
+
+def test_one_seed_one_network():
+    one, same, other = (
+        built(th.HyperStructureNetwork(SIZES, seed=seed)) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one(), same())
+    assert np.abs(np.asarray(one()) - np.asarray(other())).max() > 0
+
+
+@pytest.mark.parametrize("cls", [th.HyperStructureNetwork, th.IndependentGates])
+def test_config_is_complete(cls):
+    network = built(cls(SIZES))
+    clone = built(cls.from_config(network.get_config()))
+    clone.set_weights(network.get_weights())
+    np.testing.assert_array_equal(clone(), network())
+
+
+def test_gates_are_rounded_sigmoids_with_their_gradient():
+    tf = pytest.importorskip("tensorflow")
+    logits = tf.constant([-2.0, -0.1, 0.1, 3.0])
+    noise = tf.constant([0.5, 0.0, 0.3, -1.0])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        gates = unit_gates.gumbel_gate(logits, noise)
+    np.testing.assert_array_equal(gates, [0, 0, 1, 1])
+    soft = sigmoid((np.asarray(logits) + np.asarray(noise)) / 0.4)
+    expected = soft * (1 - soft) / 0.4
+    np.testing.assert_allclose(tape.gradient(gates, logits), expected, rtol=1e-4)
+
+
+def test_a_logit_of_zero_keeps_632_in_a_thousand():
+    """One Gumbel variable, as printed: P(g >= 0) = 1 - 1/e."""
+    uniform = np.random.default_rng(0).random(100_000).astype("float32")
+    gates = unit_gates.gumbel_gate(ops.zeros(100_000), unit_gates.gumbel(uniform))
+    assert np.mean(gates) == pytest.approx(0.632, abs=0.005)
+    assert unit_gates.keep_probability(np.zeros(1), 0.0)[0] == pytest.approx(
+        0.63212, abs=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("logit", "c"), [(-1.0, 0.0), (-3.0, 3.0), (-4.0, 3.0), (0.5, 0.0)]
+)
+def test_probabilities_are_those_of_the_samples(logit, c):
+    uniform = np.random.default_rng(1).random(100_000).astype("float32")
+    noise = unit_gates.gumbel(uniform) + c
+    gates = unit_gates.gumbel_gate(np.full(100_000, logit, "f"), noise)
+    probability = unit_gates.keep_probability(np.array([logit]), c)[0]
+    assert np.mean(gates) == pytest.approx(probability, abs=0.005)
+    likely = unit_gates.gumbel_gate(np.full(1, logit, "f"), unit_gates.MEDIAN_NOISE + c)
+    assert float(likely[0]) == float(probability > 0.5)
+
+
+def test_floors_open_the_most_probable_gates():
+    logits = ops.convert_to_tensor([0.3, -1.0, 0.9, 0.1])
+    gates = unit_gates.at_least(ops.convert_to_tensor([0.0, 1.0, 0.0, 0.0]), logits, 2)
+    np.testing.assert_array_equal(gates, [1, 1, 1, 0])
+    np.testing.assert_array_equal(unit_gates.at_least(gates, logits, 0), gates)
+
+
+def adam_update(scales, task, resource, strength):
+    """Keras's own Adam on `scale * task + strength * resource`, in double precision."""
+    variable = keras.Variable(np.zeros_like(task[0]), dtype="float64")
+    optimizer = keras.optimizers.Adam(1e-3)
+    optimizer.build([variable])
+    for moments in (optimizer._momentums, optimizer._velocities):
+        moments[0] = keras.Variable(np.zeros_like(task[0]), dtype="float64")
+    for scale, g, r in zip(scales, task, resource, strict=True):
+        before = np.array(variable)
+        optimizer.apply([ops.convert_to_tensor(scale * g + strength * r)], [variable])
+    return np.array(variable) - before, optimizer
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+def test_sensitivity_is_that_of_kerass_adam(steps):
+    """By finite differences in the scale of the last step."""
+    rng = np.random.default_rng(steps)
+    task, resource = rng.normal(size=(2, steps, 12))
+    scales = list(rng.uniform(0.5, 1.5, steps))
+    _, optimizer = adam_update(scales, task, resource, 4.0)
+    found = adam_sensitivity(
+        ops.convert_to_tensor(task[-1]),
+        ops.convert_to_tensor(resource[-1]),
+        scales[-1],
+        4.0,
+        optimizer._momentums[0].value,
+        optimizer._velocities[0].value,
+        optimizer.iterations,
+        1e-3,
+    )
+    step = 1e-5
+    up, _ = adam_update([*scales[:-1], scales[-1] + step], task, resource, 4.0)
+    down, _ = adam_update([*scales[:-1], scales[-1] - step], task, resource, 4.0)
+    expected = (up - down) / (2 * step)
+    np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-8)
+
+
+def test_sensitivity_is_zero_without_a_gradient():
+    zeros = ops.zeros(3)
+    found = adam_sensitivity(zeros, zeros, 1.0, 4.0, zeros, zeros, 1, 1e-3)
+    np.testing.assert_array_equal(found, 0)
+
+
+def written_scales(task, resource, eta, beta, strength, b1, b2, epsilon):
+    """Algorithm 1 for one group: alpha -= beta <G(theta), du/dalpha of the last step>."""
+    alpha, m, n, answer = 1.0, *np.zeros((3, *task[0].shape))
+    scales = []
+    for t, (g, r) in enumerate(zip(task, resource, strict=True), start=1):
+        alpha -= beta * np.sum((alpha * g + strength * r) * answer)
+        gradient = alpha * g + strength * r
+        m, n = b1 * m + (1 - b1) * gradient, b2 * n + (1 - b2) * gradient**2
+        m_hat, root = m / (1 - b1**t), np.sqrt(n / (1 - b2**t))
+        first = (1 - b1) * g / ((1 - b1**t) * (root + epsilon))
+        second = (1 - b2) * (alpha * g**2 + strength * g * r) * m_hat
+        second /= (1 - b2**t) * root * (root + epsilon) ** 2
+        answer = -eta * (first - second)
+        scales.append(alpha)
+    return scales
+
+
+def test_scales_follow_algorithm_1():
+    """Two groups, of two and of one unit, with two variables."""
+    rng = np.random.default_rng(0)
+    task, resource = rng.normal(size=(2, 3, 4, 3))
+    eta, beta, strength, b1, b2, epsilon = 1e-2, 0.5, 4.0, 0.9, 0.999, 1e-7
+    expected = [
+        written_scales(
+            task[:, :, group], resource[:, :, group], eta, beta, strength, b1, b2, epsilon
+        )
+        for group in (slice(0, 2), slice(2, 3))
+    ]
+    heads = [keras.Variable(np.zeros(s, "float32")) for s in ((3, 3), (3,))]
+    scaling = LayerScaling(
+        heads,
+        [2, 1],
+        strength,
+        beta,
+        lambda name, shape, initializer: keras.Variable(
+            initializer, shape=shape, name=name
+        ),
+    )
+    optimizer = keras.optimizers.Adam(eta, b1, b2, epsilon)
+    found = []
+    for g, r in zip(task.astype("f"), resource.astype("f"), strict=True):
+        of_heads = [g[:3], g[3]], [r[:3], r[3]]
+        scaling.learn(*of_heads)
+        gradients = [ops.convert_to_tensor(a) for a in scaling.combined(*of_heads)]
+        optimizer.apply(gradients, heads)
+        scaling.remember(optimizer, *of_heads)
+        found.append(np.array(scaling.scales))
+    assert np.abs(np.transpose(expected)[-1] - 1).min() > 1e-3
+    np.testing.assert_allclose(found, np.transpose(expected), rtol=1e-4)

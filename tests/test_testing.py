@@ -1,0 +1,60 @@
+"""The proof for rules of one's own: it holds for a right rule and finds a wrong one."""
+
+import keras
+import numpy as np
+import pytest
+
+import tf_hetero as th
+from tf_hetero import testing
+
+
+class Scale(keras.layers.Layer):
+    def __init__(self, channels, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(self.channels,), name="factor")
+
+    def call(self, x):
+        return x * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "channels": self.channels}
+
+
+RULES = {}
+th.register_rule(Scale, lambda call: RULES["now"](call))
+
+
+def rule(names_of):
+    """A rule of `Scale` whose factor has these names along its axis."""
+
+    def named(call):
+        channels = call.channels()
+        weights = {"factor": th.Weight((names_of(channels),))}
+        return th.Outcome((call.inputs[0],), weights, {"channels": th.Length(channels)})
+
+    return named
+
+
+def model():
+    inputs = keras.Input((8, 8, 3))
+    x = Scale(6, name="scale")(keras.layers.Conv2D(6, 3, name="stem")(inputs))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return testing.randomize(keras.Model(inputs, keras.layers.Dense(2, name="head")(x)))
+
+
+MASKS = {"stem": np.array([1, 1, 0, 0, 1, 0], bool)}
+
+
+def test_a_right_rule_is_proven():
+    RULES["now"] = rule(lambda channels: channels)
+    assert testing.check_masked_equals_stripped(model(), MASKS) <= 1e-5
+
+
+def test_a_wrong_rule_is_found():
+    """The factor's channels in reverse: as many are left, and the wrong ones."""
+    RULES["now"] = rule(lambda channels: channels[::-1])
+    with pytest.raises(AssertionError, match=r"differ by .*'stem': '3 of 6'"):
+        testing.check_masked_equals_stripped(model(), MASKS)

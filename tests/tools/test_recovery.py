@@ -1,0 +1,52 @@
+"""The command that measures a network right after it was cut."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import pytest
+from reference import ROOT
+
+from tf_hetero import models
+
+pytest.importorskip("tensorflow")
+pytest.importorskip("sklearn")
+
+
+def run(tmp_path, *arguments):
+    command = [sys.executable, "-m", "tools.recovery", "--dataset=digits"]
+    command += [f"--results={tmp_path}/results", f"--plot={tmp_path}/plot.png"]
+    command += ["--test_examples=100", "--steps=1", "--cuts=30", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_every_criterion_is_measured_once(tmp_path):
+    keras.utils.set_random_seed(0)
+    network = tmp_path / "digits.keras"
+    models.DigitsNet((8, 8, 1), 10).save(network)
+    done = run(tmp_path, f"--model={network}")
+    assert done.returncode == 0, done.stderr
+    results = {p.stem: p for p in (tmp_path / "results").iterdir()}
+    assert len(results) == 5
+    for path in results.values():
+        result = json.loads(path.read_text())
+        assert result["macs"] <= 0.7 * 193_344
+        assert {"command", "machine", "date", "accuracy", "recalibrated"} <= set(result)
+    assert (tmp_path / "plot.png").stat().st_size > 5000
+    before = {name: path.stat().st_mtime_ns for name, path in results.items()}
+    results["random-cut30"].unlink()
+    again = run(tmp_path, f"--model={network}")
+    assert again.returncode == 0, again.stderr
+    after = {p.stem: p.stat().st_mtime_ns for p in (tmp_path / "results").iterdir()}
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"random-cut30"}
+    assert "| random |" in again.stdout
+
+
+def test_cuts_that_floors_forbid_are_refused(tmp_path):
+    network = tmp_path / "digits.keras"
+    models.DigitsNet((8, 8, 1), 10).save(network)
+    done = run(tmp_path, f"--model={network}", "--cuts=99")
+    assert done.returncode == 1
+    assert "error: The budget must be reachable" in done.stderr

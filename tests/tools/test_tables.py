@@ -1,0 +1,243 @@
+"""The papers' rows: every config says what was printed, and the tables command."""
+
+import importlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from reference import ROOT
+from test_models import PRINTED as MEASURED
+
+import tf_hetero as th
+from tf_hetero import models
+from tools.experiment import networks, rows, settings
+from tools.experiment.provenance import write_text
+
+# MCH, section 4.1: lambda, pictures of the search; rate, momentum, decay, epochs and steps
+# of the fine-tuning.
+CIFAR_MCH = (4, 2500, 0.1, 0.8, 1e-4, 160, (80, 120))
+IMAGENET_MCH = (8, 10_000, 0.01, 0.9, 1e-4, 100, (30, 60, 90))
+# Keys of networks.json by config.
+KEYS = {
+    "imagenet_resnet50": "resnet50_imagenet",
+    "imagenet_regnet_x4gf": "regnet_x4gf_imagenet",
+    "imagenet_mobilenetv3_small": "mobilenetv3_small_imagenet",
+    "tiny_mobilenetv1": "mobilenetv1_tiny",
+    "tiny_mobilenetv2": "mobilenetv2_tiny",
+    "tiny_mobilenetv3_large": "mobilenetv3_large_tiny",
+    "tiny_mobilenetv3_small": "mobilenetv3_small_tiny",
+    "tiny_mnasnet": "mnasnet_tiny",
+    "cifar100_regnet_y200mf": "regnet_y200mf_cifar100",
+    "cifar100_regnet_y400mf": "regnet_y400mf_cifar100",
+    "cifar100_regnet_x200mf": "regnet_x200mf_cifar100",
+    "cifar100_regnet_x400mf": "regnet_x400mf_cifar100",
+    "cifar100_efficientnet": "efficientnet_cifar100",
+    "cifar100_densenet40": "densenet40_cifar100",
+    "cifar10_densenet40": "densenet40_cifar10",
+    "cifar10_resnet56": "resnet56_cifar10",
+    "tiny_mobilenetv1_rho01_tau040": "mobilenetv1_tiny",
+    "tiny_mobilenetv1_rho01_tau045": "mobilenetv1_tiny",
+    "tiny_mobilenetv1_rho02_tau040": "mobilenetv1_tiny",
+}
+
+
+def row(name):
+    module = importlib.import_module(f"configs.{name}_lwdna")
+    return settings.resolve(module.get_config()), " ".join(module.__doc__.split())
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_rows_are_the_papers(name):
+    """Network and data of each config, and the figures that its docstring quotes."""
+    experiment, text = row(name)
+    printed, key = rows.PRINTED[name], KEYS[name]
+    assert (printed.flops, printed.params) == MEASURED[key]
+    builder, arguments = models.KEYS[key]
+    assert experiment.network == builder.__name__
+    shape, classes = rows.SHAPES[experiment.dataset]
+    assert arguments == {"input_shape": shape, "classes": classes}
+    assert printed.lwdna_flops in text and printed.lwdna_params in text
+    assert f"--config=configs/{name}_lwdna.py" in text
+
+
+def test_protocols_are_the_papers():
+    """LW-DNA B.1 and its KD on CIFAR and Tiny-ImageNet, not on ImageNet."""
+    cifar, _ = row("cifar10_resnet56")
+    assert (cifar.epochs, cifar.batch_size, cifar.learning_rate) == (300, 64, 0.1)
+    assert (cifar.decay, cifar.decay_at, cifar.weight_decay) == ("step", (0.5, 0.75), 1e-4)
+    assert [arm.distilled for arm in cifar.arms] == [False, True, True]
+    tiny, _ = row("tiny_mobilenetv1")
+    assert tiny.epochs == 220
+    assert [round(at * 220, 6) for at in tiny.decay_at] == [200, 205, 210, 215]
+    imagenet, _ = row("imagenet_resnet50")
+    assert (imagenet.epochs, imagenet.batch_size, imagenet.decay) == (150, 256, "cosine")
+    assert (imagenet.learning_rate, imagenet.weight_decay) == (0.05, 4e-5)
+    assert not any(arm.distilled for arm in imagenet.arms)
+    densenet, _ = row("cifar10_densenet40")
+    assert densenet.nesterov and not cifar.nesterov
+
+
+def test_excluded_groups_exist():
+    """RegNetX-400MF and ResNet-56 name groups that stay whole."""
+    for name in ("cifar100_regnet_x400mf", "cifar10_resnet56"):
+        experiment, _ = row(name)
+        graph = th.trace(models.build(KEYS[name]), grouped="blocks")
+        kept = graph.matching(experiment.arm("lwdna").widths.exclude, "exclude")
+        assert len(kept) == 1
+
+
+def command(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "tools.tables", f"--results={folder}", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_row_is_searched_once(tmp_path):
+    arguments = ("--rows=tiny_mobilenetv3_small", "--batch_size=4")
+    done = command(tmp_path, *arguments, f"--output={tmp_path}/table.md")
+    assert done.returncode == 0, done.stderr
+    assert "| tiny_mobilenetv3_small | 0.0207 | 0.0207 | 2.083 | 2.083 |" in done.stdout
+    path = tmp_path / "tiny_mobilenetv3_small-gradient-seed0.json"
+    result = json.loads(path.read_text())
+    wide = th.count(models.MobileNetV3Small(width_multiplier=2)).macs
+    assert 0.985 * 0.25 * wide < result["lwdna"]["macs"] <= 0.25 * wide
+    assert {"machine", "date", "pictures"} <= set(result)
+    assert "--batch_size=4" in result["command"] and str(tmp_path) not in result["command"]
+    stamp = path.stat().st_mtime_ns
+    again = command(tmp_path, *arguments)
+    assert again.returncode == 0 and path.stat().st_mtime_ns == stamp
+    assert (tmp_path / "table.md").read_text() in again.stdout
+
+
+def test_several_seeds_show_their_spread():
+    runs = [
+        {
+            "baseline": {"papers_flops": 47_800_000, "params": 3_412_000},
+            "lwdna": {"papers_flops": 46_000_000, "params": params},
+        }
+        for params in (1_200_000, 1_400_000)
+    ]
+    text = rows.table(
+        {
+            ("tiny_mobilenetv1", "gradient"): runs,
+            ("tiny_mobilenetv1", "magnitude"): runs[:1],
+        }
+    )
+    assert "| 0.0460 | 1.300 ± 0.141 | 1.200 | 1.265 |" in text
+
+
+def test_unknown_rows_and_missing_data_are_refused(tmp_path):
+    for arguments, message in (
+        (("--rows=vgg",), "error: `rows` must be among"),
+        (
+            ("--rows=cifar10_resnet56", f"--data_dir={tmp_path}/none"),
+            "error: `data_dir` must exist",
+        ),
+    ):
+        done = command(tmp_path, *arguments)
+        assert done.returncode == 1 and message in done.stderr
+
+
+def test_uniform_and_searched_networks_share_the_budget():
+    """What `new_network` takes as 100 %: the baseline, or with `ratio` the wide network."""
+    experiment, _ = row("tiny_mobilenetv1")
+    pictures = rows.noise(experiment, 2, 0)
+    wide = th.count(networks.build_network(experiment, pictures, 2.0)).macs
+    base = th.count(networks.build_network(experiment, pictures)).macs
+    for budget, limit in (({"ratio": 0.2}, 0.2 * wide), ({"macs": 0.5}, 0.5 * base)):
+        arm = settings.Arm("uniform", None, uniform=True, width=2.0, **budget)
+        found = th.count(networks.new_network(experiment, arm, pictures, 0)).macs
+        assert 0.9 * limit < found <= limit
+
+
+def test_results_are_written_beside_and_renamed(tmp_path):
+    path = tmp_path / "new" / "text.md"
+    write_text(path, "a")
+    write_text(path, "b")
+    assert path.read_text() == "b" and len(list(path.parent.iterdir())) == 1
+
+
+def test_dhp_rows_are_the_papers():
+    """What the released scripts say (FACTS.md 3), row by row."""
+    wanted = {  # ratio, lambda, threshold, stop limit, width
+        "cifar10_resnet20_dhp": (0.5, 2e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet56_dhp50": (0.5, 3e-4, 5e-3, 0.01, 1),
+        "cifar10_resnet56_dhp38": (0.38, 3e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet110_dhp62": (0.62, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet110_dhp20": (0.2, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet164_dhp50": (0.5, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet164_dhp20": (0.2, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_densenet40_dhp38": (0.38, 2e-4, 5e-3, 0.02, 1),
+        "cifar10_densenet40_dhp28": (0.28, 2e-4, 5e-3, 0.02, 1),
+        "tiny_mobilenetv1_dhp24_2": (0.24, 5e-5, 2e-3, 0.02, 2),
+        "tiny_mobilenetv1_dhp50": (0.5, 5e-5, 2e-3, 0.02, 1),
+        "tiny_mobilenetv2_dhp24_2": (0.24, 1e-4, 5e-3, 0.02, 2),
+        "tiny_mobilenetv2_dhp10": (0.1, 1e-4, 1e-3, 0.02, 1),
+    }
+    found = {path.stem for path in (ROOT / "configs").glob("*_*_dhp*.py")}
+    assert found == set(wanted)
+    for name, values in wanted.items():
+        module = importlib.import_module(f"configs.{name}")
+        experiment = settings.resolve(module.get_config())
+        arm = experiment.arm("dhp")
+        optimizer = arm.method.optimizer["config"]
+        assert arm.kind == "dhp" and arm.widths.min_channels == 4
+        assert arm.method.batch_size == experiment.batch_size == 64
+        assert optimizer["learning_rate"] == pytest.approx(experiment.learning_rate)
+        assert optimizer["momentum"] == experiment.momentum
+        assert optimizer["coupled_weight_decay"] == experiment.weight_decay
+        assert values == (
+            arm.ratio,
+            arm.method.l1_strength,
+            optimizer["threshold"],
+            arm.method.stop_limit,
+            arm.width,
+        )
+        assert f"--config=configs/{name}.py" in module.__doc__
+        shape, classes = rows.SHAPES[experiment.dataset]
+        graph = th.trace(getattr(models, experiment.network)(shape, classes))
+        assert len(graph.matching(arm.widths.exclude, "exclude")) == len(arm.widths.exclude)
+
+
+def test_the_rows_of_mch():
+    wanted = {  # network, MACs, strength, pictures, rate, momentum, decay, epochs, steps
+        "cifar10_resnet56_mch50": ("ResNet56", 0.5, *CIFAR_MCH),
+        "cifar10_mobilenetv2_mch40": ("MobileNetV2", 0.6, *CIFAR_MCH),
+        "imagenet_resnet34_mch44": ("ResNet34", 0.56, *IMAGENET_MCH),
+        "imagenet_resnet50_mch56": ("ResNet50", 0.44, *IMAGENET_MCH),
+        "imagenet_resnet101_mch56": ("ResNet101", 0.44, *IMAGENET_MCH),
+        "imagenet_mobilenetv2_mch30": (
+            *("MobileNetV2", 0.699, 8, 10_000, 0.01, 0.9, 4e-5, 100, (30, 60, 90)),
+        ),
+    }
+    found = {path.stem for path in (ROOT / "configs").glob("*_mch[0-9][0-9].py")}
+    assert found == set(wanted)
+    for name, values in wanted.items():
+        module = importlib.import_module(f"configs.{name}")
+        experiment = settings.resolve(module.get_config())
+        arm = experiment.arm("structure")
+        method = arm.method
+        assert arm.kind == "mch" and method.optimizer is None  # Adam at 1e-3
+        assert method.epochs == 200 and method.layer_scaling
+        assert values == (
+            experiment.network,
+            arm.macs,
+            method.strength,
+            experiment.search_examples,
+            experiment.learning_rate,
+            experiment.momentum,
+            experiment.weight_decay,
+            experiment.epochs,
+            tuple(round(at * experiment.epochs) for at in experiment.decay_at),
+        )
+        assert f"--config=configs/{name}.py" in module.__doc__
+        assert pathlib.Path(experiment.pretrained).parts[1] in module.__doc__
+    unscaled = settings.resolve(
+        importlib.import_module("configs.cifar10_resnet56_mch50").get_config()
+    ).arm("structure_unscaled")
+    assert not unscaled.method.layer_scaling

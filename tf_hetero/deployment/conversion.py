@@ -1,0 +1,94 @@
+"""From a signature to SavedModel, LiteRT and ONNX."""
+
+import pathlib
+import tempfile
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.deployment.signatures import Signature
+
+
+def write_savedmodel(signature: Signature, place: pathlib.Path) -> None:
+    """Writes a SavedModel with the signatures `serving_default` and `serve`."""
+    import tensorflow as tf
+
+    # The variables alone: a tracked model would bring its optimizer along.
+    holder = tf.Module()
+    holder.held = [
+        getattr(variable, "value", variable)
+        if isinstance(variable, keras.Variable)
+        else variable
+        for resource in signature.resources
+        for variable in resource.variables
+    ]
+    archive = keras.export.ExportArchive()
+    archive.track(holder)
+    archive.add_endpoint("serve", signature.function, list(signature.specs))
+    archive.write_out(str(place), verbose=False)
+
+
+def write_litert(
+    signature: Signature,
+    quantization: str,
+    arrays: dict[str, np.ndarray],
+    place: pathlib.Path,
+) -> None:
+    """Writes a LiteRT file, by way of a SavedModel.
+
+    A converter that takes concrete functions and a Keras model writes NaN without a
+    word, because the variables are not frozen.
+
+    Args:
+        quantization: "", "float16", "dynamic" or "int8".
+        arrays: by input, what int8 measures its ranges on.
+    """
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_savedmodel(signature, pathlib.Path(folder) / "model")
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            f"{folder}/model", signature_keys=["serving_default"]
+        )
+        if quantization:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantization == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if quantization == "int8":
+            _set_int8(converter, arrays)
+        place.write_bytes(converter.convert())
+
+
+def _set_int8(converter: Any, arrays: dict[str, np.ndarray]) -> None:
+    import tensorflow as tf
+
+    def representative():
+        for number in range(len(next(iter(arrays.values())))):
+            yield {name: array[number : number + 1] for name, array in arrays.items()}
+
+    converter.representative_dataset = representative
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+
+
+def write_onnx(signature: Signature, place: pathlib.Path) -> None:
+    """Writes an ONNX file.
+
+    Raises:
+        ImportError: if tf2onnx or onnxruntime, which runs the file, is missing.
+    """
+    import tensorflow as tf
+
+    try:
+        import onnxruntime  # noqa: F401
+        import tf2onnx.convert
+    except ImportError as error:
+        raise ImportError(
+            f"format='onnx' needs tf2onnx and onnxruntime. Received: {error}. Install "
+            "tf_hetero[onnx]."
+        ) from error
+    specs = list(signature.specs)
+    function = tf.function(signature.function, input_signature=specs)
+    tf2onnx.convert.from_function(function, input_signature=specs, output_path=str(place))

@@ -1,0 +1,341 @@
+"""Exports for serving, for devices and for other runtimes, each run before it is kept."""
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.deployment import run_exported
+from tf_hetero.deployment.conversion import write_litert, write_onnx, write_savedmodel
+from tf_hetero.deployment.signatures import Signature, input_names, make_signature
+from tf_hetero.files import check_free, replacing
+from tf_hetero.graph.flattening import check_plain
+from tf_hetero.methods.mch.gated_model import GatedModel
+from tf_hetero.methods.mch.search import HyperStructureSearch
+
+# The largest difference that is let through, relative to the largest output.
+TOLERANCES = {
+    "savedmodel": 1e-6,
+    "litert": 1e-5,
+    "litert_float16": 1e-2,
+    "litert_dynamic": 0.1,
+    "litert_int8": 0.3,
+    "onnx": 1e-5,
+}
+NOISE_EXAMPLES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """What was exported, and how far it is from the model.
+
+    Attributes:
+        path: the file, or the folder of a SavedModel.
+        format: a key of `TOLERANCES`.
+        bytes: its size on disk.
+        inputs, outputs: shapes and types by name.
+        examples: how many inputs were compared.
+        given: whether the inputs were given; noise if not.
+        max_difference: the largest difference, relative to the largest output.
+        tolerance: what would have been let through.
+        agreement: the fraction of examples with the same most likely class; None
+            without an output of shape `(examples, classes)`.
+    """
+
+    path: str
+    format: str
+    bytes: int
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    examples: int
+    given: bool
+    max_difference: float
+    tolerance: float
+    agreement: float | None
+
+    def __str__(self) -> str:
+        kind = "given examples" if self.given else "examples of noise"
+        text = (
+            f"{self.path}: {self.format}, {self.bytes:,} bytes; on {self.examples} {kind} "
+            f"at most {self.max_difference:.1e} of the largest output from the model "
+            f"(tolerance {self.tolerance:.0e})"
+        )
+        if self.agreement is None:
+            return text
+        return f"{text}, the same class for {100 * self.agreement:.1f} %"
+
+
+def export(
+    model: Any,
+    path: str | pathlib.Path,
+    format: str = "savedmodel",
+    quantization: str | None = None,
+    examples: Any = None,
+    representative: Any = None,
+    preprocessing: Callable[..., Any] | None = None,
+    postprocessing: Callable[..., Any] | str | None = None,
+    class_names: Sequence[str] | None = None,
+    tolerance: float | None = None,
+    overwrite: bool = False,
+) -> Exported:
+    """Writes a model for deployment, runs the file, and keeps it if it is right.
+
+    What was written is loaded in a fresh process without `tf_hetero` (a SavedModel
+    without Keras, too) and compared with the model on the examples. The
+    comparison is kept beside it, in `PATH.json`.
+
+    Args:
+        model: a built functional or Sequential model; one of tf_keras, such as a
+            quantization-aware one, is taken, too.
+        path: the folder of a SavedModel, or the file.
+        format: `"savedmodel"`, whose `serving_default` takes any number of examples;
+            `"litert"`; or `"onnx"`, which needs tf2onnx and onnxruntime.
+        quantization: for `"litert"`: None (float32), `"float16"` or `"dynamic"`
+            (weights of 16 or 8 bits), or `"int8"`, inputs and outputs included.
+        examples: real inputs to compare on, an array `(examples, ...)` or one for each
+            input, as a list or by name. Noise if None.
+        representative: inputs of the same form, on which `"int8"` measures the ranges of
+            all activations; `examples` if None.
+        preprocessing: function that comes before the model, in the same file; takes the
+            tensors that `examples` are.
+        postprocessing: function that comes after the model, or the name of a Keras
+            activation, such as `"softmax"`.
+        class_names: names of the classes, for a SavedModel, which then has an output
+            `label`.
+        tolerance: the largest difference that is let through, relative to the largest
+            output; by default 1e-6 for a SavedModel, 1e-5 for float32 LiteRT and ONNX,
+            0.01 for float16, 0.1 for dynamic, 0.3 for int8.
+        overwrite: whether `path` may be replaced.
+
+    Returns:
+        An `Exported`; printing it says what was compared.
+
+    Raises:
+        ValueError: if the format is unknown, `path` exists, the model is a hyper model
+            or a search, int8 has no examples, or the file computes something else than
+            the model. Nothing is left behind then.
+        RuntimeError: if the file cannot be run.
+
+    Example:
+
+    >>> import keras, numpy as np, tempfile, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    >>> folder = tempfile.mkdtemp()
+    >>> exported = tf_hetero.export(model, folder + "/small.tflite", format="litert")
+    >>> exported.max_difference <= 1e-5
+    True
+    """
+    path, kind = pathlib.Path(path), _kind(format, quantization)
+    check_free(path, overwrite)
+    _check_model(model)
+    if representative is None:
+        representative = examples
+    if kind == "litert_int8" and representative is None:
+        raise ValueError(
+            "quantization='int8' measures the ranges of all activations on real inputs. "
+            "Received: representative=None. Give some hundreds of training inputs."
+        )
+    arrays = _arrays(model, examples, preprocessing)
+    ranges = _arrays(model, representative, preprocessing)
+    if class_names is not None and kind != "savedmodel":
+        raise ValueError(
+            "`class_names` are strings, which only a SavedModel gives. Received: "
+            f"format={format!r}. Keep the names beside the file."
+        )
+    signature = make_signature(model, arrays, preprocessing, postprocessing, class_names)
+    expected = _expected(signature, arrays)
+    limit = TOLERANCES[kind] if tolerance is None else tolerance
+    record = path.with_name(f"{path.name}.json")
+    with replacing(path, overwrite) as place, replacing(record, True) as note:
+        _write(signature, kind, ranges, place)
+        actual = _run_elsewhere(format, place, arrays)
+        exported = Exported(
+            path=str(path),
+            format=kind,
+            bytes=_size(place),
+            inputs=_described(arrays),
+            outputs=_described(expected),
+            examples=len(next(iter(arrays.values()))),
+            given=examples is not None,
+            max_difference=_difference(expected, actual),
+            tolerance=limit,
+            agreement=_agreement(expected, actual),
+        )
+        _check_difference(exported)
+        note.write_text(json.dumps(dataclasses.asdict(exported), indent=1) + "\n")
+    return exported
+
+
+def _kind(format: str, quantization: str | None) -> str:
+    kind = format if quantization is None else f"{format}_{quantization}"
+    if format not in TOLERANCES or kind not in TOLERANCES:
+        raise ValueError(
+            "`format` must be 'savedmodel', 'litert' or 'onnx', and `quantization`, with "
+            "'litert', None, 'float16', 'dynamic' or 'int8'. Received: "
+            f"format={format!r}, quantization={quantization!r}"
+        )
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "Exports are made with KERAS_BACKEND=tensorflow. Received: "
+            f"{keras.backend.backend()!r}. Save the model as .keras and load it there."
+        )
+    return kind
+
+
+def _check_model(model: Any) -> None:
+    if isinstance(model, (HyperStructureSearch, GatedModel)):
+        raise ValueError(
+            "`model` must be a plain model. Received: "
+            f"{type(model).__name__}. Make it plain first: search.strip()."
+        )
+    if not type(model).__module__.startswith(("tf_keras", "tensorflow_model_opt")):
+        check_plain(model)
+
+
+def _arrays(model: Any, examples: Any, preprocessing: Any) -> dict[str, np.ndarray]:
+    """The examples by the names of the inputs; noise if there are none."""
+    if isinstance(examples, Mapping):
+        arrays = {name: np.asarray(array) for name, array in examples.items()}
+    elif examples is not None:
+        many = examples if isinstance(examples, (list, tuple)) else [examples]
+        names = input_names(model)
+        if preprocessing and len(many) != len(names):
+            names = [f"input_{number}" for number in range(len(many))]
+        arrays = dict(zip(names, map(np.asarray, many), strict=False))
+    elif preprocessing:
+        return {}
+    else:
+        arrays = _noise(model)
+    if not preprocessing:
+        _check_examples(model, arrays)
+        arrays = {name: arrays[name] for name in input_names(model)}
+    # NumPy has no array of byte strings without pickle but one of fixed length.
+    return {n: a.astype("S") if a.dtype.kind in "OU" else a for n, a in arrays.items()}
+
+
+def _noise(model: Any) -> dict[str, np.ndarray]:
+    rng, arrays = np.random.default_rng(0), {}
+    for name, tensor in zip(input_names(model), model.inputs, strict=True):
+        if None in tensor.shape[1:]:
+            raise ValueError(
+                "An input of open size needs `examples`. Received: no examples for "
+                f"{name!r} of shape {tuple(tensor.shape)}"
+            )
+        shape = (tensor.shape[0] or NOISE_EXAMPLES, *tensor.shape[1:])
+        dtype = keras.backend.standardize_dtype(tensor.dtype)
+        integers = dtype.startswith(("int", "uint"))
+        values = rng.integers(0, 128, shape) if integers else rng.standard_normal(shape)
+        arrays[name] = values.astype(dtype)
+    return arrays
+
+
+def _check_examples(model: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    wanted = {
+        name: tuple(tensor.shape[1:])
+        for name, tensor in zip(input_names(model), model.inputs, strict=True)
+    }
+    given = {name: array.shape[1:] for name, array in arrays.items()}
+    fits = set(given) == set(wanted) and all(
+        len(given[name]) == len(shape)
+        and all(size in (None, got) for size, got in zip(shape, given[name], strict=True))
+        for name, shape in wanted.items()
+    )
+    if not fits or len({len(array) for array in arrays.values()}) != 1:
+        raise ValueError(
+            "`examples` must hold one array (examples, *shape) for each input, with shapes "
+            f"{wanted}. Received: { ({n: a.shape for n, a in arrays.items()}) }"
+        )
+
+
+def _write(signature: Signature, kind: str, arrays, place: pathlib.Path) -> None:
+    if kind == "savedmodel":
+        write_savedmodel(signature, place)
+    elif kind == "onnx":
+        write_onnx(signature, place)
+    else:
+        write_litert(signature, kind.removeprefix("litert").strip("_"), arrays, place)
+
+
+def _expected(signature: Signature, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    import tensorflow as tf
+
+    call = tf.function(signature.function, input_signature=list(signature.specs))
+    size, step = len(next(iter(arrays.values()))), run_exported.BATCH
+    parts = [
+        call(*(tf.constant(a[start : start + step]) for a in arrays.values()))
+        for start in range(0, size, step)
+    ]
+    return {
+        name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]
+    }
+
+
+def _run_elsewhere(
+    format: str, place: pathlib.Path, arrays: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The outputs of the written file in a process that knows nothing of the model."""
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = f"{folder}/inputs.npz", f"{folder}/outputs.npz"
+        np.savez(given, **arrays)  # type: ignore[arg-type]
+        command = [sys.executable, run_exported.__file__, format, str(place), given, made]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            lines = "\n".join(done.stderr.strip().splitlines()[-5:])
+            raise RuntimeError(
+                f"The exported file does not run, so it is not kept:\n{lines}"
+            )
+        with np.load(made) as outputs:
+            return dict(outputs)
+
+
+def _difference(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> float:
+    """The largest difference of all outputs, relative to the largest value of each."""
+    return max(_distance(expected[name], actual[name]) for name in expected)
+
+
+def _distance(expected: np.ndarray, actual: np.ndarray) -> float:
+    if expected.shape != actual.shape:
+        return float("inf")
+    if expected.dtype.kind in "OSU":
+        return float(np.any(expected.astype("S") != actual))
+    largest = np.abs(expected).max(initial=0.0)
+    distance = np.abs(expected.astype("float64") - actual).max(initial=0.0)
+    return float(distance / largest) if largest else float(distance)
+
+
+def _agreement(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> float | None:
+    for name, y in expected.items():
+        if y.ndim == 2 and y.shape == actual[name].shape and y.shape[1] > 1:
+            return float(np.mean(y.argmax(-1) == actual[name].argmax(-1)))
+    return None
+
+
+def _check_difference(exported: Exported) -> None:
+    if not exported.max_difference <= exported.tolerance:  # NaN is refused, too
+        raise ValueError(
+            "An exported file must compute what the model computes. Received: "
+            f"{exported}. Nothing was kept. `tolerance` lets more through; int8 gets "
+            "better with more examples, and with quantization-aware training."
+        )
+
+
+def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    return {
+        name: f"{'string' if a.dtype.kind in 'OSU' else a.dtype} {(None, *a.shape[1:])}"
+        for name, a in arrays.items()
+    }
+
+
+def _size(place: pathlib.Path) -> int:
+    files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()]
+    return sum(file.stat().st_size for file in files)

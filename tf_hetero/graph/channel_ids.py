@@ -1,0 +1,125 @@
+"""Union of channel ids: from what a trace saw to units and channel groups."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tf_hetero.graph.calls import FlatGraph
+from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Ids, Site
+
+
+class ChannelIds:
+    """Hands out ids and collects what is unified and what is frozen."""
+
+    def __init__(self) -> None:
+        self._producers: list[str] = []
+        self._sizes: list[int] = []
+        self._count = 0
+        self._left: list[Ids] = []
+        self._right: list[Ids] = []
+        self._frozen: list[tuple[Ids, str]] = []
+
+    def fresh(self, size: int, producer: str) -> Ids:
+        """Returns `size` new ids, made by the layer named `producer`."""
+        self._producers.append(producer)
+        self._sizes.append(size)
+        self._count += size
+        return np.arange(self._count - size, self._count)
+
+    def unify(self, a: Ids, b: Ids) -> None:
+        """Makes the ids of `a` and `b` one unit each, position by position."""
+        a, b = np.broadcast_arrays(a, b)
+        self._left.append(a.ravel())
+        self._right.append(b.ravel())
+
+    def freeze(self, ids: Ids | None, reason: str) -> None:
+        """Forbids the removal of `ids`; the first reason is the one kept."""
+        if ids is not None:
+            self._frozen.append((ids.ravel(), reason))
+
+    def resolve(self, sites: Sequence[Site], flat: FlatGraph, grouped: str) -> ChannelGraph:
+        """Turns ids into units and groups once every call has been seen."""
+        label = _components(self._count, self._left, self._right)
+        first_ids, unit_of = np.unique(label, return_inverse=True)
+        reasons: list[str | None] = [None] * len(first_ids)
+        for ids, reason in reversed(self._frozen):
+            for unit in np.unique(unit_of[ids]):
+                reasons[unit] = reason
+        frozen = np.array([reason is not None for reason in reasons], dtype=bool)
+        color = _interchangeable(unit_of, frozen, _arrays(sites))
+        producer_of = np.repeat(np.arange(len(self._sizes)), self._sizes)
+        groups = self._groups(first_ids, unit_of, color, producer_of, reasons)
+        return ChannelGraph(groups, unit_of, tuple(sites), flat, grouped)
+
+    def _groups(self, first_ids, unit_of, color, producer_of, reasons):
+        count = len(self._producers)
+        layers_of: dict[int, list[str]] = {}
+        for pair in np.unique(color[unit_of] * count + producer_of):
+            group_color, producer = divmod(int(pair), count)
+            layers = layers_of.setdefault(group_color, [])
+            if self._producers[producer] not in layers:
+                layers.append(self._producers[producer])
+        order = np.argsort(color, kind="stable")
+        _, starts = np.unique(color[order], return_index=True)
+        members = sorted(np.split(order, starts[1:]), key=lambda units: units[0])
+        seen: dict[str, int] = {}
+        groups = []
+        for units in members:
+            layers = layers_of[int(color[units[0]])]
+            stem = self._producers[producer_of[first_ids[units[0]]]]
+            seen[stem] = seen.get(stem, -1) + 1
+            groups.append(
+                ChannelGroup(
+                    name=f"{stem}-{seen[stem]}" if seen[stem] else stem,
+                    size=len(units),
+                    layers=tuple(layers),
+                    frozen=reasons[units[0]],
+                    units=units,
+                )
+            )
+        return tuple(groups)
+
+
+def _components(count: int, left: list[Ids], right: list[Ids]) -> np.ndarray:
+    """Connected components: for each id the smallest id of its unit."""
+    label = np.arange(count)
+    if not left:
+        return label
+    a, b = np.concatenate(left), np.concatenate(right)
+    while True:
+        low = np.minimum(label[a], label[b])
+        if np.array_equal(label[a], label[b]):
+            return label
+        np.minimum.at(label, label[a], low)
+        np.minimum.at(label, label[b], low)
+        while not np.array_equal(label, label[label]):
+            label = label[label]
+
+
+def _arrays(sites: Sequence[Site]) -> list[Ids]:
+    """Every distinct id array that occurs in the sites."""
+    arrays: dict[int, Ids] = {}
+    for site in sites:
+        axes = [a for w in site.outcome.weights.values() for a in w.axes]
+        for ids in (*site.inputs, *site.outcome.outputs, *axes):
+            if ids is not None:
+                base = ids if ids.base is None else ids.base
+                arrays.setdefault(id(base) if base.size == ids.size else id(ids), ids)
+    return list(arrays.values())
+
+
+def _interchangeable(unit_of, frozen, arrays) -> np.ndarray:
+    """Colors units: equal color, equal state and equal occurrences everywhere.
+
+    Partition refinement: each array splits the colors by how often a unit
+    occurs in it.
+    """
+    color = frozen.astype(np.int64)
+    next_color = 2
+    for ids in arrays:
+        units, occurrences = np.unique(unit_of[ids], return_counts=True)
+        pairs = color[units] * (occurrences.max() + 1) + occurrences
+        _, rank = np.unique(pairs, return_inverse=True)
+        color[units] = next_color + rank
+        next_color += int(rank.max()) + 1
+    return color

@@ -1,0 +1,295 @@
+"""Names for channels: ids, units and channel groups. Plain NumPy, no Keras.
+
+Every physical channel of every tensor gets an integer, its *id*. A tensor is
+described by an array of ids with one axis for each of its non-batch axes; an
+axis along which the ids do not vary has length 1, so that an image tensor of
+shape `(batch, height, width, channels)` carries an array of shape
+`(1, 1, channels)`. Ids vary along one axis at the most.
+
+`ChannelIds` (`tf_hetero.graph.channel_ids`) hands out ids while a model is traced;
+`ChannelGraph` is what is known when the last call has been seen: which ids have
+to live or die together (a *unit*), and which units are interchangeable (a
+*channel group*).
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.graph.calls import Call, FlatGraph
+from tf_hetero.graph.patterns import matching
+
+Ids = np.ndarray
+Masks = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Length:
+    """A number in a config that is the number of channels named by `ids`."""
+
+    ids: Ids
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Weight:
+    """How one weight of a layer follows the channels.
+
+    Attributes:
+        axes: for every axis of the weight the 1-D ids of the channels along
+            it, or None where the axis has nothing to do with channels.
+        positions: how often each element is multiplied in one call, for
+            kernels; 0 for biases, scales and statistics; None where the
+            spatial size is unknown.
+        input_axis: the axis over which a kernel sums its inputs; None for
+            weights that act on each channel apart.
+        padded_positions: `positions` as the papers count them, where that
+            differs (transposed convolutions).
+    """
+
+    axes: tuple[Ids | None, ...]
+    positions: int | None = 0
+    input_axis: int | None = None
+    padded_positions: int | None = None
+
+    @property
+    def is_kernel(self) -> bool:
+        return self.positions != 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a rule says about one call.
+
+    Attributes:
+        outputs: one id array (or None) for each output tensor.
+        weights: `Weight` by variable name, for the weights that follow the
+            channels.
+        config: config keys of the operation that contain `Length` leaves.
+        arguments: replacement for the call's positional arguments after the
+            tensors, with `Length` leaves; None keeps the call as it is.
+        counted_as: `"bn"` or `"relu"` where the papers count the layer's
+            output elements.
+    """
+
+    outputs: tuple[Ids | None, ...]
+    weights: Mapping[str, Weight] = dataclasses.field(default_factory=dict)
+    config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    arguments: tuple[Any, ...] | None = None
+    counted_as: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Site:
+    """One call of the model together with what its rule said about it.
+
+    Attributes:
+        call: the call (`tf_hetero.graph.calls.Call`).
+        inputs: the id arrays of the tensors among the call's arguments.
+        outcome: what the rule said.
+        first: False for a further call of a layer that was met before.
+    """
+
+    call: Call
+    inputs: tuple[Ids | None, ...]
+    outcome: Outcome
+    first: bool
+
+    @property
+    def kernels(self) -> list[tuple[str, Weight]]:
+        """The weights that multiply, by variable name."""
+        return [(n, w) for n, w in self.outcome.weights.items() if w.is_kernel]
+
+    def variable(self, name: str) -> Any:
+        """The layer's variable of this name (its shape, where it stands for another)."""
+        return self.call.weights[name]
+
+
+def along(ids: Ids | None, axis: int) -> Ids | None:
+    """The 1-D ids along `axis`, or None where they do not vary there."""
+    if ids is None or ids.size != ids.shape[axis]:
+        return None
+    if ids.size == 1 and axis % ids.ndim != ids.ndim - 1:
+        return None
+    return ids.ravel()
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ChannelGroup:
+    """Units that are interchangeable: one latent vector, one mask.
+
+    Attributes:
+        name: the first layer that produces these channels; further groups of
+            the same layer are called `name-1`, `name-2`, in channel order.
+        size: number of units.
+        layers: names of all layers that produce these channels.
+        frozen: None, or the reason why these units cannot be removed.
+        units: indices of the group's units in the graph.
+    """
+
+    name: str
+    size: int
+    layers: tuple[str, ...]
+    frozen: str | None
+    units: np.ndarray = dataclasses.field(repr=False)
+
+
+class ChannelGraph:
+    """The channels of a model: groups of units and what each call does.
+
+    Printing a graph shows the groups, their sizes and layers, and for frozen
+    ones the reason.
+
+    Attributes:
+        groups: tuple of `ChannelGroup`, in the order of the channels' ids.
+        unit_of: array that maps an id to its unit.
+        sites: tuple of `Site`, one for each call.
+        flat: the model as a list of calls (`tf_hetero.graph.calls.FlatGraph`).
+        grouped: how convolutions with several groups shrink, as `trace` was told.
+    """
+
+    def __init__(
+        self,
+        groups: tuple[ChannelGroup, ...],
+        unit_of: np.ndarray,
+        sites: tuple[Site, ...],
+        flat: FlatGraph,
+        grouped: str,
+    ) -> None:
+        self.groups = groups
+        self.unit_of = unit_of
+        self.sites = sites
+        self.flat = flat
+        self.grouped = grouped
+        self.num_units = sum(group.size for group in groups)
+        self.group_of = np.empty(self.num_units, dtype=np.int64)
+        for index, group in enumerate(groups):
+            self.group_of[group.units] = index
+
+    @property
+    def model(self) -> keras.Model:
+        """The model that was traced."""
+        return self.flat.model
+
+    @property
+    def free_groups(self) -> list[ChannelGroup]:
+        """The groups whose units may be removed."""
+        return [group for group in self.groups if group.frozen is None]
+
+    def units(self, ids: Ids) -> np.ndarray:
+        """The unit of each id."""
+        return self.unit_of[ids]
+
+    def multiplicity(self, ids: Ids) -> np.ndarray:
+        """How often each unit of each group occurs in `ids`, group by group."""
+        occurrences = np.bincount(
+            self.group_of[self.unit_of[ids.ravel()]], minlength=len(self.groups)
+        )
+        return occurrences / np.array([group.size for group in self.groups])
+
+    def keep(self, masks: Masks) -> np.ndarray:
+        """One boolean a unit from `{group name: mask}`, with every check.
+
+        Groups that `masks` does not name are kept whole.
+        """
+        return self._spread(masks, np.ones(self.num_units, dtype=bool), _check_mask)
+
+    def scores(self, scores: Mapping[str, Any]) -> np.ndarray:
+        """One score a unit from `{group name: scores}`, NaN where none is given."""
+        return self._spread(scores, np.full(self.num_units, np.nan), _check_score)
+
+    def by_group(self, values: np.ndarray) -> dict[str, np.ndarray]:
+        """Splits one value a unit into `{name of unfrozen group: values}`."""
+        return {group.name: values[group.units] for group in self.free_groups}
+
+    def _spread(self, by_name, values, check):
+        by_group = {group.name: group for group in self.groups}
+        unknown = [name for name in by_name if name not in by_group]
+        if unknown:
+            raise ValueError(
+                "Keys must be names of channel groups of this model. "
+                f"Received: {unknown}. The groups are {list(by_group)}. Groups "
+                "depend on `grouped`: pass the value that the masks were made with."
+            )
+        for name, given in by_name.items():
+            group = by_group[name]
+            values[group.units] = check(group, np.asarray(given))
+        return values
+
+    def matching(self, patterns: Iterable[str], argument: str) -> set[str]:
+        """Names of the groups that a regular expression matches.
+
+        A pattern matches a group whose name, or the name of any of its layers,
+        it matches from beginning to end.
+
+        Raises:
+            ValueError: if a pattern matches nothing.
+        """
+        named = {group.name: (group.name, *group.layers) for group in self.groups}
+        return matching(patterns, named, argument, "a channel group or one of its layers")
+
+    def per_group(self, values: Any, argument: str, default: Any) -> list[Any]:
+        """One value a group, from one for all or from `{pattern: value}`.
+
+        Of several patterns that match a group the first counts; a group that none
+        matches gets `default`. Patterns match as in `matching`.
+        """
+        if not isinstance(values, Mapping):
+            return [values] * len(self.groups)
+        chosen: dict[str, Any] = {}
+        for pattern, value in values.items():
+            for name in self.matching(pattern, argument):
+                chosen.setdefault(name, value)
+        return [chosen.get(group.name, default) for group in self.groups]
+
+    def __str__(self) -> str:
+        free = self.free_groups
+        lines = [
+            f"{len(free)} channel groups with {sum(g.size for g in free)} units, "
+            f"{len(self.groups) - len(free)} frozen groups"
+        ]
+        width = max((len(group.name) for group in self.groups), default=0)
+        for group in self.groups:
+            state = f"  frozen: {group.frozen}" if group.frozen else ""
+            layers = ", ".join(group.layers)
+            lines.append(f"  {group.name:<{width}} {group.size:>6}  [{layers}]{state}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<ChannelGraph of {self.flat.name!r}: {str(self).splitlines()[0]}>"
+
+
+def _check_mask(group: ChannelGroup, mask: np.ndarray) -> np.ndarray:
+    rule = f"The mask of group {group.name!r} must "
+    if mask.shape != (group.size,):
+        raise ValueError(
+            f"{rule}have one element for each of its {group.size} units. Received: "
+            f"shape {mask.shape}."
+        )
+    if mask.dtype != np.bool_:
+        raise ValueError(f"{rule}be boolean. Received: dtype {mask.dtype}.")
+    if group.frozen and not mask.all():
+        raise ValueError(
+            f"{rule}keep every unit, because the group is frozen ({group.frozen}). "
+            f"Received: {int((~mask).sum())} units removed."
+        )
+    if not mask.any():
+        raise ValueError(f"{rule}keep at least one unit. Received: all False.")
+    return mask
+
+
+def _check_score(group: ChannelGroup, score: np.ndarray) -> np.ndarray:
+    rule = f"The scores of group {group.name!r} must "
+    if score.shape != (group.size,):
+        raise ValueError(
+            f"{rule}have one element for each of its {group.size} units. Received: "
+            f"shape {score.shape}."
+        )
+    if not np.isfinite(score).all():
+        raise ValueError(
+            f"{rule}be finite. Received: {int((~np.isfinite(score)).sum())} values "
+            "that are NaN or infinite."
+        )
+    return score

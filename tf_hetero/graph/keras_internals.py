@@ -1,0 +1,192 @@
+"""Every private part of Keras that this package touches, in one place.
+
+Keras documents neither the nodes of a functional model nor the classes behind
+`keras.ops`. What is used of them is here, and is tested on the lowest and the
+newest version of Keras that the package supports.
+"""
+
+import contextlib
+import importlib
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras import tree
+
+TESTED = "3.14 to 3.15"
+
+
+__all__ = [
+    "CustomScaleLayer",
+    "LayerScale",
+    "StochasticDepth",
+    "adam_moments",
+    "has_static_graph",
+    "maker",
+    "maker_name",
+    "mend_reshapes",
+    "nodes",
+    "operation_classes",
+    "output_names",
+    "own_variables",
+    "private",
+    "record",
+    "seeded_initializers",
+    "structures",
+    "sublayers",
+]
+
+
+def private(module: str, name: str) -> Any:
+    """A class of Keras that is not public.
+
+    Raises:
+        ImportError: naming the versions of Keras that are known to have it.
+    """
+    try:
+        return getattr(importlib.import_module(f"keras.src.{module}"), name)
+    except (ImportError, AttributeError) as error:
+        raise ImportError(
+            f"This version of tf_hetero works with Keras {TESTED}, where keras.src."
+            f"{module} has {name}. Received: Keras {keras.__version__}, which has not."
+        ) from error
+
+
+CustomScaleLayer = private("applications.inception_resnet_v2", "CustomScaleLayer")
+LayerScale = private("applications.convnext", "LayerScale")
+StochasticDepth = private("applications.convnext", "StochasticDepth")
+
+
+def operation_classes(*names: str) -> list[type]:
+    """Classes of `keras.ops` by name; names this Keras lacks are left out."""
+    modules = [
+        importlib.import_module(f"keras.src.ops.{m}") for m in ("core", "nn", "numpy")
+    ]
+    found = (getattr(module, name, None) for name in names for module in modules)
+    return [c for c in found if isinstance(c, type) and issubclass(c, keras.Operation)]
+
+
+def has_static_graph(operation: Any) -> bool:
+    """Whether `operation` is a built Functional or Sequential model."""
+    return getattr(_functional(operation), "_nodes_by_depth", None) is not None
+
+
+def nodes(model: keras.Model) -> list[Any]:
+    """The calls that make up a functional model, in execution order.
+
+    Operands come in the order of the arguments, so that a residual block's
+    branches follow each other as they are written.
+    """
+    functional = _functional(model)
+    makers = {
+        id(output): node
+        for nodes_of_depth in functional._nodes_by_depth.values()
+        for node in nodes_of_depth
+        if node.operation is not None and not node.is_input
+        for output in node.outputs
+    }
+    ordered: dict[int, Any] = {}
+    pending = [makers[id(x)] for x in reversed(functional.outputs) if id(x) in makers]
+    while pending:
+        node = pending[-1]
+        missing = [
+            makers[id(x)]
+            for x in reversed(node.input_tensors)
+            if id(x) in makers and id(makers[id(x)]) not in ordered
+        ]
+        if missing:
+            pending.extend(missing)
+        else:
+            ordered[id(pending.pop())] = node
+    return list(ordered.values())
+
+
+def structures(model: Any) -> tuple[Any, Any]:
+    """The structures of symbolic inputs and outputs that the nodes speak of.
+
+    `Sequential.output` is another tensor once the model was called as a layer.
+    """
+    functional = _functional(model)
+    return functional._inputs_struct, functional._outputs_struct
+
+
+def output_names(model: Any) -> list[str]:
+    """What Keras calls the outputs of a functional model, in its order."""
+    return list(_functional(model).output_names)
+
+
+def maker_name(symbolic: Any) -> str:
+    """The name of the layer that made a symbolic tensor, an InputLayer too."""
+    return maker(symbolic).name
+
+
+def maker(symbolic: Any) -> Any:
+    """The layer that made a symbolic tensor, an InputLayer too."""
+    return symbolic._keras_history.operation
+
+
+def sublayers(layer: Any) -> list[Any]:
+    """The layers that a layer holds, and those that these hold."""
+    return list(layer._flatten_layers(include_self=False))
+
+
+def own_variables(layer: Any) -> list[Any]:
+    """Variables that a layer made itself, seeds included; not its sub-layers'."""
+    held = {id(v) for sub in sublayers(layer) for v in sub.variables}
+    return [v for v in layer.variables if id(v) not in held]
+
+
+def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function:
+    """Runs a layer's own `call` on symbolic tensors and keeps what it did.
+
+    The layers that it called are left as they were: Keras hangs every symbolic
+    call on the layer that was called, where it would stay for good.
+    """
+    called = [*sublayers(layer), *(maker(x) for x in tree.flatten(inputs))]
+    known = [(o, len(o._inbound_nodes), len(o._outbound_nodes)) for o in called]
+    try:
+        function = keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
+        mend_reshapes(function)
+        return function
+    finally:
+        for operation, inbound, outbound in known:
+            del operation._inbound_nodes[inbound:]
+            del operation._outbound_nodes[outbound:]
+
+
+def mend_reshapes(function: Any) -> None:
+    """`reshape` to an unknown batch size is recorded as None; as -1 it runs."""
+    for node in nodes(function):
+        shape = getattr(node.operation, "newshape", None)
+        if isinstance(shape, tuple) and shape.count(None) == 1 and -1 not in shape:
+            node.operation.newshape = tuple(-1 if n is None else n for n in shape)
+
+
+def _functional(model: Any) -> Any:
+    return getattr(model, "_functional", None) or model
+
+
+@contextlib.contextmanager
+def seeded_initializers(seed: int | None) -> Iterator[None]:
+    """Makes initializers without a seed of their own draw from `seed`.
+
+    Keras takes such seeds from Python's `random`, whose state is restored.
+    With None the state is left to the caller, as everywhere in Keras.
+    """
+    if seed is None:
+        yield
+        return
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def adam_moments(optimizer: Any, variable: Any) -> tuple[Any, Any]:
+    """Adam's moving averages of a variable's gradient and of its square."""
+    index = optimizer._get_variable_index(variable)
+    moments = optimizer._momentums[index], optimizer._velocities[index]
+    return tuple(keras.ops.convert_to_tensor(moment) for moment in moments)

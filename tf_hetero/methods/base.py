@@ -1,0 +1,137 @@
+"""What every method is: a value that turns a model and data into scores."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import keras
+import numpy as np
+
+from tf_hetero.data.batching import Batch
+from tf_hetero.data.losses import Objective
+from tf_hetero.graph.channels import ChannelGraph, Masks
+from tf_hetero.surgery.stripping import strip
+from tf_hetero.widths.selection import Selector
+from tf_hetero.widths.width_rules import WidthRules
+
+WEIGHTS = ("generated", "fresh")
+
+register = keras.saving.register_keras_serializable("tf_hetero")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """What a method is given.
+
+    Attributes:
+        graph: the model to search, traced.
+        selector: the budget and the allowed widths, for the groups of `graph`.
+        widths: the rules that these widths came from.
+        data: what the user gave.
+        batch: its first batch `(x, y, sample_weight)`.
+        objective: what the model is trained by.
+        callbacks: further callbacks of a search that trains.
+        seed: everything random derives from it.
+    """
+
+    graph: ChannelGraph
+    selector: Selector
+    widths: WidthRules
+    data: Any
+    batch: Batch
+    objective: Objective
+    callbacks: Sequence[Any]
+    seed: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """What a method gives.
+
+    Attributes:
+        graph: the model whose weights survive; its groups are those of the problem.
+        scores: one score a unit for every unfrozen group; higher is better.
+    """
+
+    graph: ChannelGraph
+    scores: Mapping[str, np.ndarray]
+
+
+class Method:
+    """A way to score channels, with everything that it needs to know.
+
+    Methods are frozen dataclasses: checked when made, compared by value, changed with
+    `replace`. `tf_hetero.shrink` takes one, or its `name`.
+
+    Attributes:
+        name: what `shrink(method=...)` calls it.
+        trains: whether the search trains, on all of the data and with callbacks.
+    """
+
+    name: ClassVar[str]
+    trains: ClassVar[bool] = True
+    batch_size: int
+
+    @property
+    def widening(self) -> float:
+        """How much wider than the model the searched one is (beta)."""
+        return 1.0
+
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether the search starts from the model's own weights."""
+        return False
+
+    def check_data(self, data: Any) -> None:
+        """Raises `ValueError` for data that the search cannot use."""
+
+    def search(self, problem: Problem) -> Scored:
+        """Scores every unit."""
+        raise NotImplementedError
+
+    def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
+        """The smaller model."""
+        del problem
+        return strip(scored.graph, masks)
+
+    def replace(self, **changes: Any) -> Self:
+        """The same with other values of some arguments."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, as JSON knows them."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """From what `get_config` gave."""
+        return cls(**config)
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Raises `ValueError` unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {tuple(choices)}. Received: {value!r}")
+
+
+def check_at_least(least: float, **values: Any) -> None:
+    """Raises `ValueError` unless each value (None is let through) is at least `least`."""
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
+
+
+def widening(width_multiplier: float | None, from_weights: bool, default: float) -> float:
+    """How much wider the searched model is.
+
+    Raises:
+        ValueError: if a model that keeps its weights is to be widened.
+    """
+    if width_multiplier is None:
+        return 1.0 if from_weights else default
+    if from_weights and width_multiplier != 1:
+        raise ValueError(
+            "A model that keeps its weights cannot be widened: from_weights=True needs "
+            f"width_multiplier=1. Received: width_multiplier={width_multiplier}"
+        )
+    return float(width_multiplier)

@@ -1,0 +1,1 @@
+"""DHP: a hyper model whose latent vectors a proximal optimizer makes sparse."""

@@ -1,0 +1,229 @@
+"""Callbacks for the training of a hyper model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from tf_hetero.graph.channels import ChannelGraph, ChannelGroup
+from tf_hetero.graph.tracing import trace
+from tf_hetero.methods.dhp.reparameterizing import latent_vectors
+from tf_hetero.proximal import Proximal
+from tf_hetero.widths.budgets import absolute_budgets
+from tf_hetero.widths.counting import CostModel
+
+
+class StopAtBudget(keras.callbacks.Callback):
+    """Stops `fit` as soon as the latent vectors are sparse enough for a budget.
+
+    Every `check_every` steps the units of which the latent element has reached the
+    optimizer's threshold, and at least the optimizer's floor of each group, are
+    counted as kept. What they cost, as a fraction of the whole model, is shown in
+    the progress bar and written to the history as `macs` or `params`.
+
+    Args:
+        macs, params: budgets, as in `select`. All that are given must be met.
+        check_every: number of steps from one look at the latents to the next.
+        stop_limit: how much above the budget is near enough, as a fraction of the
+            model's cost; the papers' configs have 0.01 and 0.02.
+        graph: the hyper model's graph, where it is known; it is traced if None.
+
+    Attributes:
+        history: for each look a dict with `step`, the fractions, `units`, the number
+            of units kept by group, `deciles`, the deciles of the latents' magnitudes,
+            and `reached`. It begins anew with another model; a search that goes on is
+            given what it had before its first `fit`.
+
+    Raises:
+        ValueError: when training begins, if there is no budget, one is out of range
+            or the floors exclude it, or the model was not compiled with a proximal
+            optimizer; at the first looks, if all groups are at their floors already; at
+            any, if a latent is not finite.
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, section 3.3 (the search
+          stops when the FLOPs are within reach of the target); one-sided, as in
+          the released code.
+    """
+
+    def __init__(
+        self,
+        macs: float | int | None = None,
+        params: float | int | None = None,
+        check_every: int = 100,
+        stop_limit: float = 0.0,
+        graph: ChannelGraph | None = None,
+    ) -> None:
+        super().__init__()
+        if check_every < 1:
+            raise ValueError(
+                f"`check_every` must be at least 1. Received: check_every={check_every}"
+            )
+        self.budgets = {"macs": macs, "params": params}
+        self.check_every = check_every
+        self.stop_limit = stop_limit
+        self.graph = graph
+        self.history: list[dict[str, Any]] = []
+        self._seen: Any = None
+        self._fractions: dict[str, float] = {}
+
+    @property
+    def reached(self) -> bool:
+        """Whether the budget was met."""
+        return bool(self.history) and self.history[-1]["reached"]
+
+    def on_train_begin(self, logs=None) -> None:
+        del logs
+        self._optimizer = _proximal(self.model.optimizer)
+        if self._seen not in (None, self.model):
+            self.history, self.graph = [], None
+        self._seen = self.model
+        graph = trace(self.model) if self.graph is None else self.graph
+        self._graph, self._costs = graph, CostModel(graph)
+        limits = absolute_budgets(self.budgets, self._costs.counts())
+        self._limits = {n: v / self._whole(n) for n, v in limits.items()}
+        self._floors = self._costs.sizes.copy()
+        for index, group in self._free():
+            self._floors[index] = min(self._optimizer.floor(group.name), group.size)
+        self._check_reachable()
+        if not self.history:
+            self.look()
+        self._fractions = {name: self.history[-1][name] for name in self._limits}
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        del batch
+        # Several steps may lie between two calls (steps_per_execution).
+        if self._step() // self.check_every > self.history[-1]["step"] // self.check_every:
+            self.look()
+        if logs is not None:
+            logs.update(self._fractions)
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        del epoch
+        if logs is not None:
+            logs.update(self._fractions)
+
+    def look(self) -> None:
+        """Counts what is kept now, and stops the training if it is little enough."""
+        vectors = latent_vectors(self.model)
+        self._check_finite(vectors)
+        kept = self._kept(vectors)
+        self._fractions = self._fractions_of(kept)
+        reached = all(
+            self._fractions[name] - limit <= self.stop_limit
+            for name, limit in self._limits.items()
+        )
+        magnitudes = np.abs(np.concatenate([*vectors.values()]))
+        self.history.append(
+            {
+                "step": self._step(),
+                **self._fractions,
+                "units": {g.name: int(kept[i]) for i, g in self._free()},
+                "deciles": np.quantile(magnitudes, np.linspace(0, 1, 11)).tolist(),
+                "reached": reached,
+            }
+        )
+        if len(self.history) <= 2 and np.array_equal(kept, self._floors):
+            raise ValueError(
+                "The latents must differ when they are counted. Received: every channel "
+                f"group at its floor at step {self._step()}, {self._shown()}. Lower "
+                "l1_strength or check_every."
+            )
+        if reached:
+            self.model.stop_training = True
+
+    def _free(self) -> list[tuple[int, ChannelGroup]]:
+        return [(i, g) for i, g in enumerate(self._graph.groups) if g.frozen is None]
+
+    def _step(self) -> int:
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
+
+    def _check_finite(self, vectors: Mapping[str, np.ndarray]) -> None:
+        lost = [name for name, z in vectors.items() if not np.isfinite(z).all()]
+        if lost:
+            raise ValueError(
+                "The latents must stay finite. Received: NaN or infinite ones at step "
+                f"{self._step()}, in {lost}. The search diverged: lower the learning rate."
+            )
+
+    def _kept(self, vectors: Mapping[str, np.ndarray]) -> np.ndarray:
+        kept = self._costs.sizes.copy()
+        for index, group in self._free():
+            alive = np.abs(vectors[group.name]) >= self._optimizer.threshold
+            kept[index] = max(alive.sum(), self._floors[index])
+        return kept
+
+    def _fractions_of(self, kept: np.ndarray) -> dict[str, float]:
+        return {n: self._cost(n, kept) / self._whole(n) for n in self._limits}
+
+    def _cost(self, name: str, kept: np.ndarray) -> float:
+        return float(getattr(self._costs, name)(kept))
+
+    def _whole(self, name: str) -> float:
+        return self._cost(name, self._costs.sizes)
+
+    def _check_reachable(self) -> None:
+        smallest = self._fractions_of(self._floors)
+        for name, limit in self._limits.items():
+            if smallest[name] - limit > self.stop_limit:
+                raise ValueError(
+                    "The budget must be reachable with the optimizer's floors and frozen "
+                    f"groups. Received: {name}={limit:.3f} of the model, but the smallest "
+                    f"reachable value is {smallest[name]:.3f}. Raise the budget or lower "
+                    "the floors."
+                )
+
+    def _shown(self) -> str:
+        return ", ".join(f"{name}={value:.3f}" for name, value in self._fractions.items())
+
+
+class LatentSummaries(keras.callbacks.Callback):
+    """Writes latents and widths to TensorBoard after each epoch of a search.
+
+    Histograms `latents/GROUP` of the magnitudes, scalars `units/GROUP`, the number of
+    latents that have not come below the optimizer's threshold, and the logs of `fit`,
+    the fractions of `StopAtBudget` among them. Needs TensorFlow.
+
+    Args:
+        log_dir: folder of the event files.
+
+    References:
+        - The Heterogeneity Hypothesis, Fig. 9 (the latents over a search).
+    """
+
+    def __init__(self, log_dir: Any) -> None:
+        super().__init__()
+        self.log_dir = log_dir
+
+    def on_train_begin(self, logs=None) -> None:
+        del logs
+        import tensorflow as tf
+
+        self._summary = tf.summary
+        self._threshold = _proximal(self.model.optimizer).threshold
+        self._writer = tf.summary.create_file_writer(str(self.log_dir))
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        with self._writer.as_default(step=epoch):
+            for name, vector in latent_vectors(self.model).items():
+                magnitudes = np.abs(vector)
+                self._summary.histogram(f"latents/{name}", magnitudes)
+                self._summary.scalar(f"units/{name}", (magnitudes >= self._threshold).sum())
+            for name, value in (logs or {}).items():
+                self._summary.scalar(name, value)
+
+    def on_train_end(self, logs=None) -> None:
+        del logs
+        self._writer.close()
+
+
+def _proximal(optimizer: Any) -> Proximal:
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not isinstance(optimizer, Proximal):
+        raise ValueError(
+            "A search for sparse latents needs a model compiled with ProximalSGD or "
+            "ProximalAdam. "
+            f"Received: {type(optimizer).__name__}"
+        )
+    return optimizer

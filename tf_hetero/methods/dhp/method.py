@@ -1,0 +1,181 @@
+"""DHP as a method of `shrink`."""
+
+import dataclasses
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+
+from tf_hetero.data.batching import steps_of_an_epoch
+from tf_hetero.graph.channels import Masks
+from tf_hetero.graph.keras_internals import seeded_initializers
+from tf_hetero.graph.tracing import trace
+from tf_hetero.methods.base import (
+    WEIGHTS,
+    Method,
+    Problem,
+    Scored,
+    check_at_least,
+    check_choice,
+    register,
+    widening,
+)
+from tf_hetero.methods.dhp.callbacks import StopAtBudget
+from tf_hetero.methods.dhp.reparameterizing import latent_vectors, reparameterize
+from tf_hetero.methods.training import fit, resumed, step_decay
+from tf_hetero.proximal import Proximal, ProximalSGD
+from tf_hetero.surgery.rebuilding import rebuild
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class DHP(Method):
+    """A hyper model, trained with a proximal optimizer until the budget is near.
+
+    Args:
+        l1_strength: the paper's lambda; the optimizer's if None.
+        optimizer: a `ProximalSGD` or `ProximalAdam`, copied for each search; its floors
+            come from the width rules. The paper's for CIFAR if None: SGD with rate 0.1,
+            momentum 0.9, coupled weight decay 1e-4, lambda 2e-4.
+        epochs: at most so many. Where the search ends before the budget is near, a
+            warning says so, and the smallest latents are cut away.
+        decay_at: epochs after which the optimizer's rate is divided by 10.
+        check_every, stop_limit: as in `StopAtBudget`.
+        batch_size: of arrays.
+        steps_per_epoch: batches of an epoch, for data that never end.
+        embedding_dim: the hypernetwork's m.
+        from_weights: begins with the model's own kernels instead of fresh ones.
+        weights: `"generated"` keeps the kernels that the search trained, `"fresh"` draws
+            new ones in the widths found.
+        width_multiplier: how much wider the searched model is; 1 if None.
+
+    Raises:
+        ValueError: if an argument is out of range, or a model that keeps its weights
+            is to be widened.
+
+    Example:
+
+    >>> import tf_hetero
+    >>> method = tf_hetero.DHP(epochs=60, l1_strength=2e-3)
+    >>> tf_hetero.DHP.from_config(method.get_config()) == method
+    True
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, sections 3.2 and 3.3.
+    """
+
+    name: ClassVar[str] = "dhp"
+
+    l1_strength: float | None = None
+    optimizer: Any = None
+    epochs: int = 100
+    decay_at: tuple[int, ...] = ()
+    check_every: int = 100
+    stop_limit: float = 0.0
+    batch_size: int = 256
+    steps_per_epoch: int | None = None
+    embedding_dim: int = 8
+    from_weights: bool = False
+    weights: str = "generated"
+    width_multiplier: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("weights", self.weights, WEIGHTS)
+        check_at_least(0, l1_strength=self.l1_strength, stop_limit=self.stop_limit)
+        check_at_least(
+            1,
+            epochs=self.epochs,
+            check_every=self.check_every,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+            embedding_dim=self.embedding_dim,
+        )
+        widening(self.width_multiplier, self.from_weights, 1.0)
+        decay_at = tuple(self.decay_at)
+        if list(decay_at) != sorted(decay_at):
+            raise ValueError(f"`decay_at` must be growing epochs. Received: {decay_at}")
+        object.__setattr__(self, "decay_at", decay_at)
+        object.__setattr__(self, "optimizer", _config_of(self.optimizer))
+
+    @property
+    def widening(self) -> float:
+        return widening(self.width_multiplier, self.from_weights, 1.0)
+
+    @property
+    def keeps_weights(self) -> bool:
+        return self.from_weights
+
+    def check_data(self, data: Any) -> None:
+        steps = steps_of_an_epoch(data, self.batch_size, self.steps_per_epoch)
+        if self.decay_at and steps is None:
+            raise ValueError(
+                "`decay_at` counts epochs, so their length must be known. Received: data "
+                "of unknown length. Give `steps_per_epoch`."
+            )
+
+    def search(self, problem: Problem) -> Scored:
+        hyper = reparameterize(
+            problem.graph, self.embedding_dim, self.from_weights, seed=problem.seed
+        )
+        graph = trace(hyper, problem.graph.grouped)
+        budgets = problem.selector.fractions
+        stop = StopAtBudget(
+            **budgets, check_every=self.check_every, stop_limit=self.stop_limit, graph=graph
+        )
+        problem.objective.compile(hyper, self._new_optimizer(problem))
+        done = resumed(problem.callbacks, hyper, stop.history)
+        if not stop.reached:
+            epochs = (done, self.epochs)
+            fit(hyper, problem, [stop], epochs, self.batch_size, self.steps_per_epoch)
+        if not stop.reached:
+            self._warn(stop, budgets)
+        return Scored(graph, {n: np.abs(z) for n, z in latent_vectors(hyper).items()})
+
+    def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
+        if self.from_weights or self.weights == "generated":
+            return super().strip(scored, masks, problem)
+        with seeded_initializers(problem.seed):
+            keep = problem.graph.keep(masks)
+            return rebuild(problem.graph, keep, float32=True).model
+
+    def _new_optimizer(self, problem: Problem) -> Proximal:
+        if self.optimizer is None:
+            optimizer: Any = ProximalSGD(
+                0.1, momentum=0.9, coupled_weight_decay=1e-4, l1_strength=2e-4
+            )
+        else:
+            optimizer = keras.optimizers.deserialize(self.optimizer)
+        config = {**optimizer.get_config(), "floors": dict(problem.selector.floors)}
+        if self.l1_strength is not None:
+            config["l1_strength"] = self.l1_strength
+        if self.decay_at:
+            steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
+            ends = [epoch * (steps or 0) for epoch in self.decay_at]
+            schedule = step_decay(config["learning_rate"], ends)
+            config["learning_rate"] = schedule
+        return type(optimizer)(**{k: v for k, v in config.items() if k != "name"})
+
+    def _warn(self, stop: StopAtBudget, budgets: Mapping[str, float]) -> None:
+        last = {name: round(stop.history[-1][name], 3) for name in budgets}
+        warnings.warn(
+            f"The search ended after {self.epochs} epochs at {last} of the whole, "
+            f"above its budget of {dict(budgets)}. The smallest latents are cut away "
+            "although they are not small yet. Search longer, or raise l1_strength.",
+            stacklevel=4,
+        )
+
+
+def _config_of(optimizer: Any) -> dict[str, Any] | None:
+    """A proximal optimizer as its config, so that each search has one of its own."""
+    if isinstance(optimizer, Mapping):
+        optimizer = keras.optimizers.deserialize(dict(optimizer))
+    if optimizer is None:
+        return None
+    if not isinstance(optimizer, Proximal):
+        raise ValueError(
+            "`optimizer` must be a ProximalSGD or ProximalAdam. Received: "
+            f"{type(optimizer).__name__}"
+        )
+    return keras.optimizers.serialize(optimizer)

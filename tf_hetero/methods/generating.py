@@ -1,0 +1,53 @@
+"""Which kernels the latent vectors generate."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from tf_hetero.graph.channels import ChannelGraph, Site, Weight
+from tf_hetero.graph.patterns import matching
+from tf_hetero.widths.width_rules import classifiers
+
+
+def generated_kernels(
+    graph: ChannelGraph, exclude: Iterable[str]
+) -> list[tuple[int, Site, str, Weight]]:
+    """Every kernel that touches an unfrozen unit: its number, site, name and weight.
+
+    Classifiers and what `exclude` names keep their own kernels.
+
+    Raises:
+        ValueError: if an unfrozen group is touched by no such kernel, or a pattern
+            matches nothing.
+    """
+    free = np.array([group.frozen is None for group in graph.groups], bool)[graph.group_of]
+    plain = {id(site.call.operation) for site in classifiers(graph)}
+    layers = {site.call.name: (site.call.name,) for site in graph.sites if site.kernels}
+    excluded = matching(exclude, layers, "exclude", "a layer with a kernel")
+    touched = np.zeros(graph.num_units, bool)
+    found = []
+    for index, site in enumerate(graph.sites):
+        operation = site.call.operation
+        if not site.first or id(operation) in plain or site.call.name in excluded:
+            continue
+        for number, (name, weight) in enumerate(site.kernels):
+            axes = [graph.units(ids) for ids in weight.axes if ids is not None]
+            if any(free[units].any() for units in axes):
+                found.append((2 * index + number, site, name, weight))
+                for units in axes:
+                    touched[units] = True
+    untouched = [g.name for g in graph.free_groups if not touched[g.units].all()]
+    if untouched:
+        raise ValueError(
+            "Every unfrozen channel group must be touched by a generated kernel, or its "
+            f"score would be zero. Received: {untouched} without one. Exclude fewer "
+            "layers, or give these groups scores of your own."
+        )
+    return found
+
+
+def fan_in(site: Site, name: str, weight: Weight) -> int:
+    """Inputs that one output element of a kernel sums over, spatial ones included."""
+    shape = site.variable(name).shape
+    inputs = 1 if weight.input_axis is None else shape[weight.input_axis]
+    return int(np.prod(shape[:-2])) * inputs

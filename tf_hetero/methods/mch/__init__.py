@@ -1,0 +1,1 @@
+"""MCH: a recurrent network that learns the structure of a trained model."""

@@ -1,0 +1,127 @@
+"""MCH as a method of `shrink`."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+
+from tf_hetero.data.batching import steps_of_an_epoch
+from tf_hetero.graph.channels import Masks
+from tf_hetero.methods.base import Method, Problem, Scored, check_at_least, register
+from tf_hetero.methods.mch.callbacks import StructureHistory
+from tf_hetero.methods.mch.gates import BACKWARD_PRUNING, TEMPERATURE
+from tf_hetero.methods.mch.layer_scaling import check_adam
+from tf_hetero.methods.mch.network import IndependentGates
+from tf_hetero.methods.mch.search import HyperStructureSearch
+from tf_hetero.methods.training import fit, resumed
+from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class MCH(Method):
+    """A hyper-structure network, trained beside a trained model.
+
+    The result keeps the model's weights; its BatchNormalization statistics are measured
+    anew on the data.
+
+    Args:
+        strength, resource_fraction, layer_scaling, scaling_rate, temperature,
+            backward_pruning: as in `HyperStructureSearch`.
+        independent_gates: a free logit for each unit instead of the network, the
+            paper's ablation.
+        optimizer: a Keras Adam, copied for each search; with rate 1e-3 if None.
+        epochs: how long the search trains.
+        batch_size: of arrays.
+        steps_per_epoch: batches of an epoch, for data that never end.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> import tf_hetero
+    >>> tf_hetero.MCH(strength=2.0).keeps_weights
+    True
+
+    References:
+        - Model Compression via Hyper-Structure Network, sections 3 and 4.1.
+    """
+
+    name: ClassVar[str] = "mch"
+
+    strength: float = 4.0
+    resource_fraction: float = 0.05
+    layer_scaling: bool = True
+    scaling_rate: float = 0.01
+    temperature: float = TEMPERATURE
+    backward_pruning: float = BACKWARD_PRUNING
+    independent_gates: bool = False
+    optimizer: Any = None
+    epochs: int = 200
+    batch_size: int = 256
+    steps_per_epoch: int | None = None
+
+    def __post_init__(self) -> None:
+        check_at_least(
+            1,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+        )
+        check_at_least(
+            0,
+            strength=self.strength,
+            resource_fraction=self.resource_fraction,
+            scaling_rate=self.scaling_rate,
+            temperature=self.temperature,
+        )
+        object.__setattr__(self, "optimizer", _config_of(self.optimizer))
+
+    @property
+    def keeps_weights(self) -> bool:
+        return True
+
+    def check_data(self, data: Any) -> None:
+        steps_of_an_epoch(data, self.batch_size, self.steps_per_epoch)
+
+    def search(self, problem: Problem) -> Scored:
+        own = ("independent_gates", "optimizer", "epochs", "batch_size", "steps_per_epoch")
+        options: dict[str, Any] = {
+            **{n: v for n, v in self.get_config().items() if n not in own},
+            **problem.selector.fractions,
+        }
+        search = HyperStructureSearch(
+            problem.graph,
+            **options,
+            widths=problem.widths,
+            network=IndependentGates if self.independent_gates else None,
+            seed=problem.seed,
+        )
+        optimizer = keras.optimizers.Adam(1e-3)
+        if self.optimizer is not None:
+            optimizer = keras.optimizers.deserialize(self.optimizer)
+        problem.objective.compile(search, optimizer)
+        history = StructureHistory()
+        done = resumed(problem.callbacks, search, history.history)
+        if done < self.epochs:
+            epochs = (done, self.epochs)
+            fit(search, problem, [history], epochs, self.batch_size, self.steps_per_epoch)
+        return Scored(problem.graph, search.scores(seed=problem.seed))
+
+    def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
+        small = super().strip(scored, masks, problem)
+        steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
+        recalibrate_batchnorm(small, problem.data, steps, self.batch_size)
+        return small
+
+
+def _config_of(optimizer: Any) -> dict[str, Any] | None:
+    """An optimizer as its config, so that each search has one of its own."""
+    if isinstance(optimizer, Mapping):
+        optimizer = keras.optimizers.deserialize(dict(optimizer))
+    if optimizer is None:
+        return None
+    check_adam(optimizer)
+    return keras.optimizers.serialize(optimizer)

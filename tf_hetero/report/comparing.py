@@ -1,0 +1,188 @@
+"""Before and after: widths and MACs layer by layer, parameters, and a report of it."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from tf_hetero.files import replacing
+from tf_hetero.graph.channels import ChannelGraph, ChannelGroup
+from tf_hetero.graph.tracing import trace
+from tf_hetero.report.figures import save_bars
+from tf_hetero.report.page import ExportedFile, page
+from tf_hetero.widths.counting import CostModel, Counts, layer_macs
+
+_FILES = ("index.html", "widths.png", "macs.png")
+Value = TypeVar("Value")
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Two models side by side; printing it shows a table, `save` writes a report.
+
+    Attributes:
+        name: the name of the model before.
+        before, after: `Counts` of both models.
+        widths: `{layer name: (channels before, channels after)}` for every
+            layer with a kernel that makes channels; None where one lacks it.
+        macs: `{layer name: (MACs before, MACs after)}` for every layer with a
+            kernel, depthwise ones too; all calls of a layer together.
+        groups: `{group name: (before, after)}`, the `ChannelGroup`s of both models,
+            each with its size and, where it is frozen, the reason.
+    """
+
+    name: str
+    before: Counts
+    after: Counts
+    widths: dict[str, tuple[int | None, int | None]]
+    macs: dict[str, tuple[int | None, int | None]]
+    groups: dict[str, tuple[ChannelGroup | None, ChannelGroup | None]]
+
+    @property
+    def costs(self) -> dict[str, tuple[int, int]]:
+        """`{"MACs", "papers' FLOPs", "parameters": (before, after)}`."""
+        both = (self.before, self.after)
+        macs, flops, params = (
+            (getattr(both[0], attribute), getattr(both[1], attribute))
+            for attribute in ("macs", "papers_flops", "params")
+        )
+        return {"MACs": macs, "papers' FLOPs": flops, "parameters": params}
+
+    def __str__(self) -> str:
+        width = max(len(name) for name in (*self.widths, *self.costs))
+        lines = [f"{'layer':<{width}} {'before':>14} {'after':>14}  ratio"]
+        for name, values in (*self.widths.items(), *self.costs.items()):
+            lines.append(_row(name, width, *values))
+        return "\n".join(lines)
+
+    def save(
+        self,
+        path: str | os.PathLike,
+        exports: Sequence[ExportedFile] = (),
+        overwrite: bool = False,
+    ) -> None:
+        """Writes a report for people who were not there: a folder with one page.
+
+        `index.html` needs nothing but itself: no script, no font, no network. It
+        shows costs, widths, MACs and channel groups, on a screen, on a phone and on
+        paper. `widths.png` and `macs.png` are two of its figures. The folder appears
+        once all of it is written.
+
+        Args:
+            path: the folder. It may be there already if it is empty.
+            exports: `ExportedFile`s that the page lists, with size, latency and
+                accuracy as you measured them.
+            overwrite: whether an earlier report may be replaced. A folder that holds
+                anything else is refused all the same.
+
+        Raises:
+            ValueError: if something else is at `path`, or `exports` holds something
+                else than `ExportedFile`s.
+
+        Example:
+
+        >>> import keras, pathlib, tempfile, tf_hetero
+        >>> inputs = keras.Input((8, 8, 3))
+        >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+        >>> x = keras.layers.GlobalAveragePooling2D()(x)
+        >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+        >>> comparison = tf_hetero.compare(model, tf_hetero.widen(model, 2))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     comparison.save(f"{folder}/report")
+        ...     sorted(path.name for path in pathlib.Path(folder, "report").iterdir())
+        ['index.html', 'macs.png', 'widths.png']
+        """
+        target = check_report_path(path, overwrite)
+        text = page(self.name, self.costs, self.widths, self.macs, self.groups, exports)
+        with replacing(target, overwrite=True) as folder:
+            folder.mkdir()
+            (folder / "index.html").write_text(text, encoding="utf-8")
+            title = f"{self.name}: channels of each layer"
+            save_bars(folder / "widths.png", title, "channels", self.widths)
+            title = f"{self.name}: MACs of each layer"
+            save_bars(folder / "macs.png", title, "MACs", self.macs)
+
+
+def compare(before: Any, after: Any) -> Comparison:
+    """Compares two models, layers by name.
+
+    Args:
+        before, after: built functional or Sequential models (or their graphs), such
+            as a baseline and what `shrink` made of it.
+
+    Returns:
+        A `Comparison` with `before`, `after` (`Counts`), `widths`, `macs` and
+        `groups`. `print` shows it, `save` writes a report.
+
+    Raises:
+        ValueError: if one of them is not functional or leaves a spatial size
+            open.
+
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> tf_hetero.compare(model, tf_hetero.widen(model, 2)).widths
+    {'stem': (4, 8), 'head': (2, 2)}
+    """
+    graphs = [trace(model) for model in (before, after)]
+    costs_before, costs_after = (CostModel(graph).counts() for graph in graphs)
+    return Comparison(
+        graphs[0].flat.name,
+        costs_before,
+        costs_after,
+        widths=_paired(*map(layer_widths, graphs)),
+        macs=_paired(*map(layer_macs, graphs)),
+        groups=_paired(*({group.name: group for group in g.groups} for g in graphs)),
+    )
+
+
+def layer_widths(graph: ChannelGraph) -> dict[str, int]:
+    """Output channels of every layer whose kernel mixes its inputs."""
+    return {
+        site.call.name: site.call.outputs[0].shape[-1] or 0
+        for site in graph.sites
+        if any(weight.input_axis is not None for _, weight in site.kernels)
+    }
+
+
+def check_report_path(path: str | os.PathLike, overwrite: bool) -> pathlib.Path:
+    """The absolute path of a report; `ValueError` if it may not be written there."""
+    target = pathlib.Path(path).resolve()
+    if target.exists() and not target.is_dir():
+        raise ValueError(
+            f"A report is a folder. Received: {os.fspath(path)!r}, which is a file. "
+            "Choose another path."
+        )
+    found = sorted(item.name for item in target.iterdir()) if target.exists() else []
+    others = [name for name in found if name not in _FILES]
+    if others:
+        raise ValueError(
+            "A report must have a folder of its own. Received: "
+            f"{os.fspath(path)!r}, which holds {', '.join(map(repr, others[:5]))}. "
+            "Choose another path."
+        )
+    if found and not overwrite:
+        raise ValueError(
+            "A report is replaced only where that is asked for. Received: "
+            f"{os.fspath(path)!r}, which holds an earlier one. Choose another path, or "
+            "say overwrite."
+        )
+    return target
+
+
+def _paired(
+    before: Mapping[str, Value], after: Mapping[str, Value]
+) -> dict[str, tuple[Value | None, Value | None]]:
+    names = [*before, *(name for name in after if name not in before)]
+    return {name: (before.get(name), after.get(name)) for name in names}
+
+
+def _row(name: str, width: int, before: int | None, after: int | None) -> str:
+    first, second = ("-" if v is None else f"{v:,}" for v in (before, after))
+    ratio = f"{after / before:6.3f}" if before and after is not None else "     -"
+    return f"{name:<{width}} {first:>14} {second:>14} {ratio}"

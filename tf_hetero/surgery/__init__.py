@@ -1,0 +1,4 @@
+"""A model in, a model out: rebuilding, widening, stripping, measuring statistics anew.
+
+May import `graph`, `data` and `widths`.
+"""

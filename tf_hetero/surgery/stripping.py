@@ -1,0 +1,51 @@
+"""Stripping: the model without the channels that lost."""
+
+from typing import Any
+
+import keras
+
+from tf_hetero.graph.arguments import refuse
+from tf_hetero.graph.channels import Masks
+from tf_hetero.graph.tracing import trace
+from tf_hetero.surgery.rebuilding import copy_weights, rebuild
+
+
+def strip(model: Any, masks: Masks, **moved: Any) -> keras.Model:
+    """Removes channels: a smaller model with the surviving weights.
+
+    Args:
+        model: a built functional or Sequential `keras.Model`, or its graph: the one
+            that the masks were made with, if it was traced with another `grouped`
+            than the default. It is not changed.
+        masks: `{group name: boolean array}` with one element a unit, True where
+            the unit survives. Groups that are not named are kept whole.
+
+    Returns:
+        A plain functional `keras.Model`, uncompiled, of stock layers (and those
+        of the user), with the names of the layers kept and float32 policies.
+        Every weight is a slice of the original's, bit by bit.
+
+    Raises:
+        ValueError: if a key names no group, a mask has the wrong size, removes
+            frozen units or all units of a group.
+
+    Example:
+
+    >>> import keras, numpy as np, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.Flatten()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    >>> masks = {"stem": np.array([True, False, True, False])}
+    >>> tf_hetero.strip(model, masks).get_layer("stem").filters
+    2
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, section 3.3.
+    """
+    refuse("strip", moved, {"grouped": "strip(trace(model, grouped={value}), masks)"})
+    graph = trace(model)
+    keep = graph.keep(masks)
+    rebuilt = rebuild(graph, keep, float32=True)
+    copy_weights(rebuilt, graph, keep)
+    return rebuilt.model

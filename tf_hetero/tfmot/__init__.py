@@ -1,0 +1,22 @@
+"""Keras 3 models in tf_keras, where TensorFlow Model Optimization works on them.
+
+May import `graph`; needs the extra `tfmot`.
+"""
+
+from tf_hetero.tfmot.models import to_tf_keras
+from tf_hetero.tfmot.wrapping import (
+    cluster_weights,
+    import_tfmot,
+    prune_weights,
+    quantization_aware,
+    strip_wrappers,
+)
+
+__all__ = [
+    "cluster_weights",
+    "import_tfmot",
+    "prune_weights",
+    "quantization_aware",
+    "strip_wrappers",
+    "to_tf_keras",
+]

@@ -1,0 +1,219 @@
+"""Selection: which units survive a budget, given their scores."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_hetero.graph.arguments import refuse
+from tf_hetero.graph.channels import ChannelGraph
+from tf_hetero.graph.tracing import trace
+from tf_hetero.widths.budgets import absolute_budgets
+from tf_hetero.widths.counting import CostModel
+from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
+
+
+def select(
+    model: Any,
+    scores: Mapping[str, Any],
+    macs: float | int | None = None,
+    params: float | int | None = None,
+    widths: WidthRules | None = None,
+    refill: bool = True,
+    **moved: Any,
+) -> dict[str, np.ndarray]:
+    """Chooses the units to keep so that the model fits a budget.
+
+    One threshold over the scores of all units is lowered as far as the budget
+    allows; ties are broken by the order of the channels. Then removed units
+    are added back, best first, as long as they fit, so that the result costs
+    at most the budget and no removed unit fits any more.
+
+    Args:
+        model: a built functional or Sequential `keras.Model`, or its graph.
+        scores: `{group name: 1-D array}`, one score a unit for every unfrozen
+            group; higher is better.
+        macs, params: budgets. A float is a fraction of the model's own cost, an
+            int is absolute. At least one is needed; both must hold.
+        widths: floors, ceilings and multiples of each group, and which groups may
+            shrink at all; `WidthRules()` if None.
+        refill: whether removed units are added back while they fit.
+
+    Returns:
+        Masks `{group name: boolean array}` for every unfrozen group.
+
+    Raises:
+        ValueError: if no budget is given, a budget is out of range or cannot
+            be reached with the floors and frozen groups, if the scores do not
+            fit the model, a pattern matches nothing, no multiple lies between a
+            group's floor and its largest width, or all groups are frozen.
+
+    Example:
+
+    >>> import keras, numpy as np, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    >>> scores = {"stem": np.array([0.4, 0.1, 0.3, 0.2])}
+    >>> tf_hetero.select(model, scores, macs=0.5)["stem"]
+    array([ True, False,  True, False])
+
+    References:
+        - The Heterogeneity Hypothesis, section 4 and Eq. 11; floors as
+          fractions of the widened size, as in the released code.
+    """
+    traced = "select(tf_hetero.trace(model, grouped={value}), ...)"
+    refuse("select", moved, {**MOVED_WIDTHS, "grouped": traced})
+    graph = trace(model)
+    allowed = (widths or WidthRules()).allowed_units(graph)
+    budgets = {"macs": macs, "params": params}
+    limits = absolute_budgets(budgets, CostModel(graph).counts())
+    return Selector(graph, limits, allowed).masks(scores, refill)
+
+
+class Selector:
+    """Chooses units of a traced model within limits.
+
+    Args:
+        graph: the traced model.
+        limits: `{"macs": ..., "params": ...}`, absolute, one or both.
+        allowed: for each group the numbers of units it may end with, ascending.
+
+    Raises:
+        ValueError: if the smallest of them alone cost more than a limit.
+    """
+
+    def __init__(
+        self,
+        graph: ChannelGraph,
+        limits: Mapping[str, int],
+        allowed: Sequence[np.ndarray],
+    ) -> None:
+        costs = self._costs = CostModel(graph)
+        self._graph = graph
+        self._limits = [(name, getattr(costs, name), v) for name, v in limits.items()]
+        self._allowed = allowed
+        self._check_reachable()
+
+    @property
+    def floors(self) -> dict[str, int]:
+        """The least number of units of each unfrozen group."""
+        return {
+            group.name: int(counts[0])
+            for group, counts in zip(self._graph.groups, self._allowed, strict=True)
+            if group.frozen is None
+        }
+
+    @property
+    def fractions(self) -> dict[str, float]:
+        """The limits as fractions of what the whole model costs, at most 1."""
+        sizes = self._costs.sizes
+        return {name: min(v / float(cost(sizes)), 1.0) for name, cost, v in self._limits}
+
+    def masks(
+        self, scores: Mapping[str, Any], refill: bool = True
+    ) -> dict[str, np.ndarray]:
+        """Masks for every unfrozen group; see `select`."""
+        ranking = _Ranking(self._graph, _complete_scores(self._graph, scores))
+        kept = _lowest_threshold(ranking, self._allowed, self._fits)
+        if refill:
+            kept = _refilled(ranking, self._allowed, kept, self._fits)
+        return ranking.masks(kept)
+
+    def _fits(self, kept: np.ndarray) -> bool:
+        # Costs are integers below 2**53; the half absorbs rounding.
+        return all(cost(kept) <= limit + 0.5 for _, cost, limit in self._limits)
+
+    def _check_reachable(self) -> None:
+        smallest = np.array([counts[0] for counts in self._allowed], float)
+        for name, cost, limit in self._limits:
+            least = round(float(cost(smallest)))
+            if least > limit:
+                raise ValueError(
+                    "The budget must be reachable with the floors and frozen groups. "
+                    f"Received: {name}={limit:,}, but the smallest reachable value is "
+                    f"{least:,}. Raise the budget, or lower min_conv_fraction, "
+                    "min_dense_fraction or min_channels, or exclude less."
+                )
+
+
+def _complete_scores(graph: ChannelGraph, scores: Mapping[str, Any]) -> np.ndarray:
+    values = graph.scores(scores)
+    missing = [g.name for g in graph.free_groups if np.isnan(values[g.units]).any()]
+    if missing:
+        raise ValueError(
+            "`scores` must hold every unfrozen channel group. Received: no scores for "
+            f"{missing}."
+        )
+    return values
+
+
+class _Ranking:
+    """Free units from best to worst, with the group of each."""
+
+    def __init__(self, graph: ChannelGraph, scores: np.ndarray) -> None:
+        self._graph = graph
+        free = np.concatenate([np.array([], int), *(g.units for g in graph.free_groups)])
+        free.sort()
+        self._order = free[np.argsort(-scores[free], kind="stable")]
+        self.groups = graph.group_of[self._order]
+
+    def counts(self, top: int) -> np.ndarray:
+        """Units of each group among the `top` best of all."""
+        return np.bincount(self.groups[:top], minlength=len(self._graph.groups))
+
+    def masks(self, kept: np.ndarray) -> dict[str, np.ndarray]:
+        """Keeps the best `kept` units of each group."""
+        masks = {}
+        for group in self._graph.free_groups:
+            index = self._graph.group_of[group.units[0]]
+            best = self._order[self.groups == index][: int(kept[index])]
+            masks[group.name] = np.isin(group.units, best)
+        return masks
+
+
+def _lowest_threshold(ranking, allowed, fits) -> np.ndarray:
+    """Bisects over the rank: with fixed floors the keep sets are nested."""
+
+    def kept(top: int) -> np.ndarray:
+        counts = ranking.counts(top)
+        return np.array([_nearest(a, n) for a, n in zip(allowed, counts, strict=True)])
+
+    low, high = 0, len(ranking.groups)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(kept(middle)):
+            low = middle
+        else:
+            high = middle - 1
+    return kept(low)
+
+
+def _nearest(allowed: np.ndarray, number: int) -> float:
+    index = np.searchsorted(allowed, number)
+    if index == len(allowed):
+        return float(allowed[-1])
+    if index and number - allowed[index - 1] < allowed[index] - number:
+        index -= 1
+    return float(allowed[index])
+
+
+def _refilled(ranking, allowed, kept, fits) -> np.ndarray:
+    """Adds units back, best first, while they fit.
+
+    Costs rise with every unit, so a group that once did not fit never will.
+    """
+    kept = kept.copy()
+    seen = np.zeros(len(kept), int)
+    full = np.zeros(len(kept), bool)
+    for group in ranking.groups:
+        seen[group] += 1
+        if full[group] or seen[group] <= kept[group]:
+            continue
+        place = np.searchsorted(allowed[group], kept[group], side="right")
+        before = kept[group]
+        kept[group] = allowed[group][place] if place < len(allowed[group]) else before
+        if kept[group] == before or not fits(kept):
+            kept[group], full[group] = before, True
+    return kept

@@ -1,0 +1,1 @@
+"""What `tools.benchmark` measures: one module a benchmark, and how times are taken."""

@@ -1,0 +1,1 @@
+"""What a config's runs are made of: settings, stages, training, results, their tables."""

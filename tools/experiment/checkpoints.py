@@ -1,0 +1,136 @@
+"""Where a training is, kept at the end of each epoch, so that it survives its process.
+
+Keras's BackupAndRestore writes weights and epoch one after the other; a process killed
+between the two would train an epoch twice. Here an epoch is one folder, made beside and
+then renamed: it is there or it is not.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from tools.experiment.identity import refuse_other
+from tools.experiment.provenance import write_text
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the state of `fit` after each epoch, and brings it back.
+
+    Args:
+        folder: where to keep it; nothing else may be in there.
+        settings: what the training depends on.
+        every: least number of seconds from one keeping to the next; short epochs would
+            take as long to keep as to train.
+
+    Attributes:
+        epochs: number of epochs that are done.
+        history: the logs of these epochs.
+        looks: what a search wrote down, see `restore`.
+        seconds: how long they took.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        settings: dict[str, Any],
+        every: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.every = every
+        self.folder = folder
+        self.settings = settings
+        self.looks: list[Any] = []
+        self.epochs = 0
+        self.history: dict[str, list[float]] = {}
+        self.seconds = 0.0
+        self._kept_epochs, self._kept_seconds = 0, 0.0
+
+    @property
+    def kept_epochs(self) -> int:
+        """The number of epochs that `restore` would bring back."""
+        folder = self._last()
+        return int(folder.name.removeprefix("epoch-")) if folder else 0
+
+    def restore(self, model: keras.Model, looks: list[Any] | None = None) -> int:
+        """Brings a compiled model to the last epoch that was kept, if there is one.
+
+        Args:
+            model: the compiled model.
+            looks: a list that grows in training and belongs to the state.
+
+        Returns:
+            The number of epochs that are done.
+
+        Raises:
+            ValueError: if it was kept by a training with other settings.
+        """
+        self.set_model(model)
+        if looks is not None:
+            self.looks = looks
+        folder = self._last()
+        if folder is None:
+            return 0
+        state = json.loads((folder / "state.json").read_text())
+        refuse_other(self.folder, state["settings"], self.settings)
+        model.optimizer.build(model.trainable_variables)
+        model.load_weights(folder / "model.weights.h5")
+        self.epochs, self.seconds = state["epochs"], state["seconds"]
+        self.history = state["history"]
+        self._kept_epochs, self._kept_seconds = self.epochs, self.seconds
+        self.looks[:] = state["looks"]
+        return self.epochs
+
+    def _last(self) -> pathlib.Path | None:
+        return max(self.folder.glob("epoch-*"), default=None)
+
+    def on_epoch_begin(self, epoch, logs=None) -> None:
+        del epoch, logs
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        del batch
+        loss = (logs or {}).get("loss", 0.0)
+        if not np.isfinite(loss):
+            kept = f"epoch {self._kept_epochs} in {self.folder}"
+            raise ValueError(
+                f"The loss must stay finite. Received: {loss} in epoch "
+                f"{self.epochs + 1}. The last checkpoint is kept: {kept}. Lower the "
+                "learning rate, and choose another --workdir."
+            )
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        self.epochs = epoch + 1
+        self.seconds += time.perf_counter() - self._start
+        for key, value in (logs or {}).items():
+            self.history.setdefault(key, []).append(round(float(value), 5))
+        if self.seconds - self._kept_seconds >= self.every:
+            self._keep()
+            self._kept_epochs, self._kept_seconds = self.epochs, self.seconds
+
+    def _keep(self) -> None:
+        unfinished = self.folder / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        self.model.save_weights(unfinished / "model.weights.h5")
+        state = {
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "history": self.history,
+            "looks": self.looks,
+            "settings": self.settings,
+        }
+        write_text(unfinished / "state.json", json.dumps(state))
+        earlier = list(self.folder.glob("epoch-*"))
+        os.replace(unfinished, self.folder / f"epoch-{self.epochs:05}")
+        for folder in earlier:
+            shutil.rmtree(folder)
+
+    def remove(self) -> None:
+        """Forgets everything, once what came of it is kept elsewhere."""
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,256 @@
+"""The networks and files of `tools.deploy`, and what is measured of them."""
+
+import dataclasses
+import gzip
+import json
+import pathlib
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+import tf_hetero
+from tf_hetero import datasets, tfmot
+from tf_hetero.deployment import run_exported
+from tools.experiment.identity import file_digest, refuse_other
+from tools.experiment.networks import check_fits, logits_loss, save_keras
+from tools.experiment.provenance import circumstances, write_text
+
+ROUNDS = 200
+ZEROS, CLUSTERS = 0.5, 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a network is shrunk, trained on and made small; the flags of `tools.deploy`."""
+
+    macs: float = 0.5
+    criterion: str = "magnitude"
+    epochs: int = 10
+    finetune_epochs: int = 2
+    learning_rate: float = 0.05
+    batch_size: int = 64
+    representative: int = 500
+    seed: int = 0
+
+
+def check_folder(folder: pathlib.Path, model: str, options: dict[str, Any]) -> None:
+    """Keeps the options of a folder; refuses others when it is used again.
+
+    Raises:
+        ValueError: naming the options that differ.
+    """
+    wanted, path = {"model": file_digest(model), **options}, folder / "options.json"
+    if path.exists():
+        refuse_other(folder, json.loads(path.read_text()), wanted)
+    write_text(path, json.dumps(wanted, indent=1) + "\n")
+
+
+def deploy(
+    model: keras.Model, pictures: datasets.Pictures, options: Options, folder: pathlib.Path
+) -> str:
+    """Makes what is missing of networks and files; returns the table."""
+    check_fits(model, pictures, "--model")
+    networks = {"original": model, "shrunk": _shrunk(model, pictures, options, folder)}
+    files = {
+        (name, precision): _file(network, name, precision, pictures, options, folder)
+        for name, network in networks.items()
+        for precision in PREPARED
+    }
+    rows = _measured(files, pictures)
+    report = {"options": dataclasses.asdict(options), "rows": rows}
+    text = json.dumps({**report, **circumstances("tools.deploy")}, indent=1)
+    write_text(folder / "results.json", text + "\n")
+    write_text(folder / "results.md", table(rows) + "\n")
+    files_in_report = [
+        tf_hetero.ExportedFile(
+            path.name, row["bytes"], row["milliseconds"], row["accuracy"]
+        )
+        for path, row in zip(files.values(), rows, strict=True)
+    ]
+    comparison = tf_hetero.compare(model, networks["shrunk"])
+    comparison.save(folder / "report", files_in_report, overwrite=True)
+    return table(rows)
+
+
+def _shrunk(model, pictures, options: Options, folder: pathlib.Path) -> keras.Model:
+    path = folder / "shrunk.keras"
+    if not path.exists():
+        keras.utils.set_random_seed(options.seed)
+        shrunk = tf_hetero.shrink(
+            model,
+            pictures.training_batches(256, options.seed),
+            logits_loss(),
+            options.macs,
+            method=tf_hetero.LWDNA(criterion=options.criterion, from_weights=True),
+            seed=options.seed,
+        )
+        some = pictures.first(2560)
+        tf_hetero.recalibrate_batchnorm(shrunk, some.plain_batches(256, options.seed))
+        _train(shrunk, keras, pictures, options, options.learning_rate, options.epochs)
+        save_keras(tf_hetero.strip(shrunk, {}), path)
+    return keras.models.load_model(path)
+
+
+def _train(
+    model, library, pictures, options: Options, rate: float, epochs: int, callbacks=()
+) -> None:
+    """Trains a model of Keras or of tf_keras, the `library`; the rate falls to 0."""
+    steps = pictures.steps_per_epoch(options.batch_size)
+    schedule = library.optimizers.schedules.CosineDecay(rate, steps * epochs)
+    optimizer = library.optimizers.SGD(schedule, momentum=0.9)
+    loss = library.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, metrics=["accuracy"])
+    model.fit(
+        pictures.training_batches(options.batch_size, options.seed),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        callbacks=list(callbacks),
+        verbose=2,
+    )
+
+
+def _file(
+    network, name: str, precision: str, pictures, options: Options, folder: pathlib.Path
+) -> pathlib.Path:
+    """The LiteRT file of a network, made if it is not there."""
+    path = folder / f"{name}-{precision.replace(' ', '-')}.tflite"
+    if path.exists():
+        return path
+    print(f"{name}, {precision}", flush=True)
+    tf_hetero.export(
+        PREPARED[precision](network, pictures, options),
+        path,
+        "litert",
+        None if precision == "float32" else "int8",
+        examples=_images(pictures.test_batches(250), 1000),
+        representative=_images(
+            pictures.plain_batches(250, options.seed), options.representative
+        ),
+        overwrite=True,
+    )
+    return path
+
+
+def _as_it_is(network, pictures, options: Options) -> Any:
+    return network
+
+
+def _quantization_aware(network, pictures, options: Options) -> Any:
+    aware = tfmot.quantization_aware(network)
+    _finetune(aware, pictures, options, options.learning_rate / 10)
+    return aware
+
+
+def _pruned(network, pictures, options: Options) -> Any:
+    pruned = tfmot.prune_weights(network, ZEROS)
+    update = tfmot.import_tfmot().sparsity.keras.UpdatePruningStep()
+    _finetune(pruned, pictures, options, options.learning_rate / 10, [update])
+    return tfmot.strip_wrappers(pruned)
+
+
+def _clustered(network, pictures, options: Options) -> Any:
+    clustered = tfmot.cluster_weights(network, CLUSTERS)
+    # The gradient of a shared value is the sum over all weights that share it.
+    _finetune(clustered, pictures, options, options.learning_rate / 500)
+    return tfmot.strip_wrappers(clustered)
+
+
+def _finetune(model, pictures, options: Options, rate: float, callbacks=()) -> None:
+    """Trains what TFMOT wrapped."""
+    import tf_keras
+
+    epochs = options.finetune_epochs
+    _train(model, tf_keras, pictures, options, rate, epochs, callbacks)
+
+
+PREPARED: dict[str, Callable[..., Any]] = {
+    "float32": _as_it_is,
+    "int8 post-training": _as_it_is,
+    "int8 quantization-aware": _quantization_aware,
+    "int8 pruned": _pruned,
+    "int8 clustered": _clustered,
+}
+
+
+def _images(batches: Any, number: int) -> np.ndarray:
+    """The first pictures of some batches, as one array."""
+    parts, found = [], 0
+    for x, _ in batches:
+        parts.append(np.asarray(x))
+        found += len(x)
+        if found >= number:
+            break
+    return np.concatenate(parts)[:number]
+
+
+def _measured(files: dict[tuple[str, str], pathlib.Path], pictures) -> list[dict[str, Any]]:
+    milliseconds = _milliseconds(files, _images(pictures.test_batches(1), 1))
+    return [
+        {
+            "network": name,
+            "precision": precision,
+            "bytes": path.stat().st_size,
+            "zipped": len(gzip.compress(path.read_bytes())),
+            "milliseconds": milliseconds[name, precision],
+            "accuracy": _accuracy(path, pictures),
+            "agreement": _record(path)["agreement"],
+        }
+        for (name, precision), path in files.items()
+    ]
+
+
+def _record(path: pathlib.Path) -> dict[str, Any]:
+    return json.loads(path.with_name(f"{path.name}.json").read_text())
+
+
+def _accuracy(path: pathlib.Path, pictures) -> float:
+    call, right, size = run_exported.litert(str(path)), 0, 0
+    (name,) = _record(path)["inputs"]
+    for x, y in pictures.test_batches(run_exported.BATCH):
+        (scores,) = call({name: np.asarray(x)}).values()
+        right += int((scores.argmax(-1) == np.asarray(y)).sum())
+        size += len(y)
+    return right / size
+
+
+def _milliseconds(files: dict, x: np.ndarray) -> dict[tuple[str, str], float]:
+    """The median of each file; they take turns, so that all see one machine."""
+    runs = {key: _runner(path, x) for key, path in files.items()}
+    seconds: dict[Any, list[float]] = {key: [] for key in runs}
+    for _ in range(ROUNDS):
+        for key, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[key].append(time.perf_counter() - start)
+    return {key: 1000 * statistics.median(values) for key, values in seconds.items()}
+
+
+def _runner(path: pathlib.Path, x: np.ndarray) -> Callable[[], Any]:
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(str(path), num_threads=1)
+    (given,) = interpreter.get_input_details()
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(given["index"], run_exported.quantized(x, given))
+    interpreter.invoke()
+    return interpreter.invoke
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The measurements as a Markdown table; ratios are to the first row."""
+    lines = [
+        "| network | precision | KiB | zipped | ms | latency | accuracy | as in Keras |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['network']} | {row['precision']} | {row['bytes'] / 1024:,.0f} | "
+            f"{row['zipped'] / 1024:,.0f} | {row['milliseconds']:.2f} | "
+            f"{row['milliseconds'] / rows[0]['milliseconds']:.2f} | "
+            f"{100 * row['accuracy']:.2f} | {100 * row['agreement']:.1f} |"
+        )
+    return "\n".join(lines)

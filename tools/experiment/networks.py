@@ -1,0 +1,136 @@
+"""The networks of an experiment before training, and what they cost."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+import tf_hetero
+from tf_hetero import datasets, models
+from tf_hetero.report.comparing import layer_widths
+from tools.experiment.settings import Arm, Settings
+
+
+def new_network(
+    settings: Settings,
+    arm: Arm,
+    pictures: datasets.Pictures,
+    seed: int,
+    pretrained: keras.Model | None = None,
+    callbacks: Sequence[Any] = (),
+    first_epoch: int = 0,
+) -> keras.Model:
+    """A network before training, with the widths that the arm's method finds.
+
+    The widened network comes from the builder, as in the papers' code, whose
+    width multiplier does not widen all of MnasNet. A network that keeps the weights of
+    a trained one gets BatchNormalization statistics of its own.
+
+    Args:
+        pretrained: a trained network to begin with.
+        callbacks: of a search that trains.
+        first_epoch: the epoch that such a search goes on with.
+    """
+    keras.utils.set_random_seed(seed)
+    baseline = pretrained or build_network(settings, pictures)
+    if arm.method is None and not arm.uniform:
+        return baseline
+    budget = budget_of(settings, arm, pictures)
+    if arm.method is None:
+        return uniform(baseline, budget, seed)
+    method, some = arm.method, pictures
+    if method.trains and method.keeps_weights:
+        some = pictures.first(settings.search_examples)
+    if method.trains:
+        steps = some.steps_per_epoch(method.batch_size)
+        method = method.replace(steps_per_epoch=steps)
+    if not method.keeps_weights:
+        method = method.replace(width_multiplier=1.0)
+    network = tf_hetero.shrink(
+        pretrained or build_network(settings, pictures, arm.width),
+        some.training_batches(method.batch_size, seed, first_epoch),
+        logits_loss(),
+        budget,
+        method=method,
+        widths=arm.widths,
+        callbacks=callbacks,
+        grouped=arm.grouped,
+        seed=seed,
+    )
+    if method.keeps_weights:
+        recalibrate(network, settings, pictures, seed)
+    return network
+
+
+def recalibrate(
+    network: keras.Model, settings: Settings, pictures: datasets.Pictures, seed: int
+) -> None:
+    """Measures the BatchNormalization statistics on pictures that are not augmented."""
+    some = pictures.first(settings.search_examples)
+    tf_hetero.recalibrate_batchnorm(network, some.plain_batches(256, seed))
+
+
+def budget_of(settings: Settings, arm: Arm, pictures: datasets.Pictures) -> int:
+    """The MACs that an arm may spend."""
+    width = arm.width if arm.ratio else 1.0
+    network = build_network(settings, pictures, width)
+    return int((arm.ratio or arm.macs) * tf_hetero.count(network).macs)
+
+
+def build_network(
+    settings: Settings, pictures: datasets.Pictures, width_multiplier: float = 1.0
+) -> keras.Model:
+    """The baseline network for these pictures, or a wider one."""
+    builder = getattr(models, settings.network, None)
+    if builder is None:
+        raise ValueError(
+            f"`network` must be one of {models.__all__}. Received: {settings.network!r}"
+        )
+    return builder(pictures.input_shape, pictures.classes, width_multiplier)
+
+
+def uniform(baseline: keras.Model, macs: int, seed: int) -> keras.Model:
+    """The baseline with all widths times one factor, the largest that fits."""
+    low, high = 0.0, 1.0
+    for _ in range(10):
+        middle = (low + high) / 2
+        fits = tf_hetero.count(tf_hetero.widen(baseline, middle)).macs <= macs
+        low, high = (middle, high) if fits else (low, middle)
+    return tf_hetero.widen(baseline, low, seed=seed)
+
+
+def check_fits(model: keras.Model, pictures: datasets.Pictures, name: str) -> None:
+    """Raises `ValueError` if a model is not for these pictures and classes."""
+    wanted = ((None, *pictures.input_shape), (None, pictures.classes))
+    if (model.input_shape, model.output_shape) != wanted:
+        raise ValueError(
+            f"{name} must take pictures {pictures.input_shape} and give "
+            f"{pictures.classes} logits. Received: a model from {model.input_shape} to "
+            f"{model.output_shape}."
+        )
+
+
+def cost(model: keras.Model) -> dict[str, Any]:
+    """What a network costs, and the width of each layer, for the record."""
+    counts = tf_hetero.count(model)
+    return {
+        "macs": counts.macs,
+        "papers_flops": counts.papers_flops,
+        "params": counts.params,
+        "widths": layer_widths(tf_hetero.trace(model)),
+    }
+
+
+def logits_loss() -> keras.losses.Loss:
+    """Cross-entropy on logits, the loss of every run."""
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def save_keras(model: keras.Model, path: pathlib.Path) -> None:
+    """Saves a model as `.keras`, beside first, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    model.save(unfinished)
+    os.replace(unfinished, path)

@@ -1,0 +1,131 @@
+"""One run: one arm, one seed. Trains, saves, and writes what came out."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import keras
+
+import tf_hetero
+from tools.experiment.identity import devices, file_digest, refuse_other
+from tools.experiment.networks import cost, save_keras
+from tools.experiment.provenance import circumstances, write_text
+from tools.experiment.settings import Arm, Settings
+from tools.experiment.stages import Stages
+from tools.experiment.training import train
+
+# What a search leaves besides the network, for the pictures.
+FORMAT = 2
+_FOUND = ("looks", "latents", "structure", "sizes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Where one run lives."""
+
+    arm: Arm
+    seed: int
+    results: pathlib.Path
+    workdir: pathlib.Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm.name}-seed{self.seed}"
+
+    @property
+    def result_file(self) -> pathlib.Path:
+        return self.results / f"{self.name}.json"
+
+
+def stored_result(run: Run, settings: Settings, data: str) -> dict[str, Any] | None:
+    """What an earlier run wrote; None if there was none.
+
+    Raises:
+        ValueError: if it was made with other settings, or by an earlier version.
+    """
+    if not run.result_file.exists():
+        return None
+    result = json.loads(run.result_file.read_text())
+    if result.get("format") != FORMAT:
+        raise ValueError(
+            f"Results must be of format {FORMAT}, which holds a method's own settings. "
+            f"Received: {run.result_file}, written by an earlier version. Its tables and "
+            "pictures are made with python -m tools.summarize; choose another --results "
+            "to run anew."
+        )
+    refuse_other(run.result_file, result["settings"], identity(settings, run.arm, data))
+    return result
+
+
+def identity(settings: Settings, arm: Arm, data: str) -> dict[str, Any]:
+    """All that a single run depends on, as JSON knows it.
+
+    Args:
+        data: the fingerprint of the pictures.
+    """
+    values = dataclasses.asdict(settings)
+    for key in ("seeds", "arms", "data_dir", "distillation"):
+        del values[key]
+    values |= {"data": data, "devices": devices(), "search": arm.identity}
+    values["pretrained"] = file_digest(settings.pretrained)
+    if arm.distilled:
+        teacher = settings.distillation.teacher
+        values["distillation"] = dataclasses.asdict(settings.distillation)
+        values["distillation"]["teacher"] = file_digest(teacher) or teacher
+    return json.loads(json.dumps(values))
+
+
+def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
+    """Trains an arm's network, saves it and writes the result file."""
+    settings, pictures = stages.settings, stages.pictures
+    own = identity(settings, run.arm, pictures.fingerprint)
+    model, search = stages.initial(run.arm, run.seed)
+    teacher = prepared_teacher(stages, run.arm)
+    keras.utils.set_random_seed(run.seed)
+    kept = stages.checkpoint(run.name, own)
+    history = train(model, settings, pictures, run.seed, callbacks, kept, teacher)
+    save(model, run)
+    result: dict[str, Any] = {
+        "arm": run.arm.name,
+        "seed": run.seed,
+        "accuracy": history["val_accuracy"][-1],
+        "history": history,
+        **cost(model),
+        "search_seconds": None if run.arm.kind == "none" else search["seconds"],
+        **{key: search[key] for key in _FOUND if key in search},
+        "train_seconds": round(kept.seconds, 1),
+        "format": FORMAT,
+        "settings": own,
+        **circumstances("tools.train"),
+    }
+    write_text(run.result_file, json.dumps(result, indent=1) + "\n")
+    kept.remove()
+    return result
+
+
+def prepared_teacher(stages: Stages, arm: Arm) -> keras.Model | None:
+    """The arm's teacher, trained by the arm's own protocol if it is not there yet."""
+    settings, pictures = stages.settings, stages.pictures
+    return stages.teacher(
+        arm, lambda model, kept: train(model, settings, pictures, 0, [], kept)
+    )
+
+
+def save(model: keras.Model, run: Run) -> None:
+    """Saves a plain copy as `.keras` and, where TensorFlow is, as SavedModel."""
+    folder, plain = run.workdir / "models", tf_hetero.strip(model, {})
+    save_keras(plain, folder / f"{run.name}.keras")
+    if keras.backend.backend() != "tensorflow":
+        return
+    unfinished, finished = folder / f"unfinished-{run.name}", folder / run.name
+    shutil.rmtree(unfinished, ignore_errors=True)
+    plain.export(unfinished, verbose=False)
+    earlier = folder / f"unfinished-earlier-{run.name}"
+    shutil.rmtree(earlier, ignore_errors=True)
+    if finished.exists():
+        os.replace(finished, earlier)
+    os.replace(unfinished, finished)
+    shutil.rmtree(earlier, ignore_errors=True)

@@ -1,0 +1,175 @@
+"""What a training needs beforehand, each made once and kept in the workdir.
+
+A stage is one model: an arm's initial network with the widths found for it, or
+the teacher of a distillation. Its file is named after a hash of all settings
+that it depends on, so that a changed setting never meets an old model. A
+search that needs TensorFlow can so be followed by a training on another backend.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+import tf_hetero
+from tf_hetero import datasets
+from tools.experiment.checkpoints import Checkpoint
+from tools.experiment.identity import devices, file_digest
+from tools.experiment.networks import build_network, check_fits, new_network, save_keras
+from tools.experiment.provenance import write_text
+from tools.experiment.settings import Arm, Settings
+
+# What a search depends on beside its arm; the rest of the protocol comes after it.
+_OF_SEARCHES = ("network", "image_size", "flip", "train_examples", "search_examples")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stages:
+    """Makes the models of one experiment, or loads those made before."""
+
+    settings: Settings
+    pictures: datasets.Pictures
+    folder: pathlib.Path
+    checkpoint_seconds: float = 0.0
+
+    def checkpoint(self, name: str, settings: dict[str, Any]) -> Checkpoint:
+        """Where something is kept that is not finished."""
+        folder = self.folder.parent / "checkpoints" / name
+        return Checkpoint(folder, settings, self.checkpoint_seconds)
+
+    def initial(self, arm: Arm, seed: int) -> tuple[keras.Model, dict[str, Any]]:
+        """An arm's network before training, and the record of how it was found."""
+        depends = {
+            **{name: getattr(self.settings, name) for name in _OF_SEARCHES},
+            **self._circumstances(),
+            **arm.identity,
+        }
+        trained = self._pretrained()
+        if trained is not None:
+            depends["pretrained"] = file_digest(self.settings.pretrained)
+        elif arm.method is not None and arm.method.name == "mch":
+            raise ValueError(
+                "MCH searches a trained network. Received: pretrained=''. Give a .keras "
+                "file with --config.pretrained=PATH."
+            )
+        fresh = arm.kind == "dhp" and depends["weights"] == "fresh"
+        if arm.method is not None and fresh:  # fresh ones share the search
+            arm = dataclasses.replace(arm, method=arm.method.replace(weights="generated"))
+            depends |= arm.identity
+        checkpoint = self.checkpoint(f"search-{arm.name}-seed{seed}", depends)
+        network, record = self._kept(
+            f"{arm.kind}-seed{seed}",
+            depends,
+            lambda: self._searched(arm, seed, trained, checkpoint),
+        )
+        checkpoint.remove()
+        if fresh:
+            keras.utils.set_random_seed(seed)
+            network = keras.models.clone_model(network)
+        return network, record
+
+    def _searched(
+        self, arm: Arm, seed: int, trained: keras.Model | None, checkpoint: Checkpoint
+    ) -> tuple[keras.Model, dict[str, Any]]:
+        arguments = (self.settings, arm, self.pictures, seed, trained)
+        if arm.method is None or not arm.method.trains:
+            return new_network(*arguments), {}
+        callbacks = [checkpoint, *self._summaries(arm, seed)]
+        network = new_network(*arguments, callbacks, checkpoint.kept_epochs)
+        return network, {**_FOUND[arm.kind](checkpoint), "seconds": checkpoint.seconds}
+
+    def _summaries(self, arm: Arm, seed: int) -> list[Any]:
+        if arm.kind != "dhp" or keras.backend.backend() != "tensorflow":
+            return []
+        logs = self.folder.parent / "logs" / f"search-{arm.name}-seed{seed}"
+        return [tf_hetero.LatentSummaries(logs)]
+
+    def _circumstances(self) -> dict[str, Any]:
+        return {"data": self.pictures.fingerprint, "devices": devices()}
+
+    def _pretrained(self) -> keras.Model | None:
+        if not self.settings.pretrained:
+            return None
+        return self._loaded(pathlib.Path(self.settings.pretrained), "pretrained")
+
+    def teacher(
+        self, arm: Arm, train: Callable[[keras.Model, Checkpoint], Any]
+    ) -> keras.Model | None:
+        """The teacher of an arm, trained with `train` if it is not there yet."""
+        if not arm.distilled:
+            return None
+        source = self.settings.distillation.teacher
+        if source != "widened":
+            return self._loaded(pathlib.Path(source))
+        depends = dataclasses.asdict(self.settings)
+        for key in ("arms", "seeds", "data_dir", "distillation", "test_examples"):
+            del depends[key]
+        width = self.settings.distillation.width_multiplier
+        depends |= {"width": width, **self._circumstances()}
+        checkpoint = self.checkpoint("teacher", depends)
+
+        def trained() -> tuple[keras.Model, dict[str, Any]]:
+            print(f"teacher: the baseline, {width:g} times as wide", flush=True)
+            keras.utils.set_random_seed(0)
+            teacher = build_network(self.settings, self.pictures, width)
+            train(teacher, checkpoint)
+            return teacher, {}
+
+        teacher, _ = self._kept("teacher", depends, trained)
+        checkpoint.remove()
+        return teacher
+
+    def _kept(
+        self,
+        name: str,
+        depends: dict[str, Any],
+        make: Callable[[], tuple[keras.Model, dict[str, Any]]],
+    ) -> tuple[keras.Model, dict[str, Any]]:
+        depends = {**depends, "tf_hetero": tf_hetero.__version__}
+        text = json.dumps(depends, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        path = self.folder / f"{name}-{digest}.keras"
+        record = path.with_suffix(".json")
+        if not (record.exists() and path.exists()):
+            start = time.perf_counter()
+            model, found = make()
+            seconds = round(time.perf_counter() - start, 2)
+            save_keras(tf_hetero.strip(model, {}), path)
+            text = json.dumps({"seconds": seconds, **found, "settings": depends})
+            write_text(record, text)
+        # Loaded in any case: a second call trains the very same model.
+        return self._loaded(path), json.loads(record.read_text())
+
+    def _loaded(
+        self, path: pathlib.Path, setting: str = "distillation.teacher"
+    ) -> keras.Model:
+        if not path.is_file():
+            raise ValueError(
+                f"`{setting}` must name a .keras file. Received: {str(path)!r}, which is "
+                "no file."
+            )
+        model = keras.models.load_model(path)
+        check_fits(model, self.pictures, str(path))
+        return model
+
+
+def _found_by_dhp(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What `StopAtBudget` saw, and the magnitudes of the latents at the end, by group."""
+    vectors = tf_hetero.latent_vectors(checkpoint.model)
+    latents = {name: np.round(np.abs(z), 4).tolist() for name, z in vectors.items()}
+    return {"looks": checkpoint.looks, "latents": latents}
+
+
+def _found_by_mch(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What `StructureHistory` saw, and the units of each group."""
+    sizes = {name: len(scores) for name, scores in checkpoint.model.scores().items()}
+    return {"structure": checkpoint.looks, "sizes": sizes}
+
+
+_FOUND = {"dhp": _found_by_dhp, "mch": _found_by_mch}

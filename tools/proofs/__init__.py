@@ -1,0 +1,1 @@
+"""What `tools.coverage` checks of one model, and the page that it writes."""

@@ -1,0 +1,1 @@
+"""The server behind `tools.serve`: requests, batches, answers."""
