@@ -6,11 +6,17 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Iterator
+from typing import Any
+
+# What a process that was killed leaves behind begins with this, and may be deleted.
+UNFINISHED = ".unfinished-"
+# File systems end names at 255 bytes, and one character may take four of them.
+_NAMED = 40
 
 
 def check_free(path: pathlib.Path, overwrite: bool) -> None:
     """Raises `ValueError` if `path` exists and may not be replaced."""
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise ValueError(
             "What exists is not replaced. Received: "
             f"{str(path)!r}, which exists. Choose another path, or say overwrite."
@@ -18,31 +24,110 @@ def check_free(path: pathlib.Path, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: pathlib.Path, overwrite: bool = False) -> Iterator[pathlib.Path]:
+def replacing(path: str | os.PathLike, overwrite: bool = False) -> Iterator[pathlib.Path]:
     """A place beside `path` to write to, which becomes `path` if all goes well.
 
-    If anything raises, `path` is as it was and nothing stays beside it.
+    If anything raises, `path` is as it was and nothing stays beside it. What is there
+    in the end is on the disk: it survives a machine that stops.
 
     Args:
         path: the file or folder to make.
         overwrite: whether one that exists may be replaced.
+
+    Raises:
+        ValueError: if `path` exists, before or after the writing, and may not be
+            replaced.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(f"{folder}/numbers.txt") as place:
+    ...         _ = place.write_text("1 2 3")
+    ...     pathlib.Path(folder, "numbers.txt").read_text()
+    '1 2 3'
     """
+    path = pathlib.Path(path)
     check_free(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    prefix = f"{UNFINISHED}{path.name[:_NAMED]}-"
+    beside = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
     try:
-        yield beside / path.name
-        _put(beside / path.name, path, beside / "replaced")
+        made = beside / path.name
+        yield made
+        _flush(made)
+        check_free(path, overwrite)  # writing may have taken hours
+        _put(made, path, beside / "replaced")
     finally:
-        shutil.rmtree(beside)
+        # An error here would hide the one that is on its way.
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes a text file, as UTF-8, in place of one that is there.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_text(f"{folder}/runs/name.txt", "名前")
+    ...     pathlib.Path(folder, "runs", "name.txt").read_text(encoding="utf-8")
+    '名前'
+    """
+    with replacing(path, overwrite=True) as place:
+        place.write_text(text, encoding="utf-8")
+
+
+def save_model(model: Any, path: str | os.PathLike, overwrite: bool = True) -> None:
+    """Saves a Keras model in the format that the name says, such as `.keras`.
+
+    Args:
+        model: a `keras.Model`.
+        path: the file.
+        overwrite: whether one that exists may be replaced.
+
+    Raises:
+        ValueError: if `path` exists and may not be replaced.
+
+    Example:
+
+    >>> import keras, tempfile
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/small.keras")
+    ...     keras.models.load_model(f"{folder}/small.keras").output_shape
+    (None, 3)
+    """
+    with replacing(path, overwrite) as place:
+        model.save(place)
+
+
+def _flush(made: pathlib.Path) -> None:
+    """Brings content to the disk, where its new name could arrive before it."""
+    if os.name != "posix":  # elsewhere only what is open for writing can be flushed
+        return
+    for item in (made, *(made.rglob("*") if made.is_dir() else ())):
+        if not item.is_symlink():
+            _sync(item)
+
+
+def _sync(item: pathlib.Path) -> None:
+    descriptor = os.open(item, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _put(made: pathlib.Path, path: pathlib.Path, aside: pathlib.Path) -> None:
-    if path.is_dir():  # a folder with something in it cannot be renamed over
-        os.replace(path, aside)
     try:
+        # A file and a folder, or a folder with something in it, cannot be renamed over.
+        if path.is_dir() or (made.is_dir() and os.path.lexists(path)):
+            os.replace(path, aside)
         os.replace(made, path)
     except BaseException:
-        if aside.exists():
+        if os.path.lexists(aside):
             os.replace(aside, path)
         raise
+    if os.name == "posix":
+        _sync(path.parent)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import tf_hetero as th
-from tf_hetero import files, models
+from tf_hetero import models
 from tf_hetero.deployment import conversion, exporting, run_exported
 from tf_hetero.deployment.signatures import make_signature
-from tools.experiment.networks import save_keras
+from tf_hetero.files import save_model
 
 tf = pytest.importorskip("tensorflow")
 
@@ -184,24 +184,6 @@ def test_overwriting(model, tmp_path):
     assert not (path / "old").exists() and (path / "saved_model.pb").exists()
 
 
-def test_what_was_there_comes_back_if_the_last_rename_fails(tmp_path, monkeypatch):
-    folder, rename = tmp_path / "model", os.replace
-    folder.mkdir()
-    (folder / "old").write_text("old")
-
-    def failing(source, target):
-        if (source / "new").exists():
-            raise OSError("no")
-        rename(source, target)
-
-    monkeypatch.setattr(files.os, "replace", failing)
-    with pytest.raises(OSError, match="no"), files.replacing(folder, True) as place:
-        place.mkdir()
-        (place / "new").write_text("new")
-    assert (folder / "old").read_text() == "old"
-    assert list(tmp_path.iterdir()) == [folder]
-
-
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="mounting needs root")
 def test_a_full_disk_leaves_nothing(model, tmp_path):
     size = ["-o", "size=64k"]
@@ -262,7 +244,7 @@ def command(*arguments):
 
 
 def test_the_command(model, x, tmp_path):
-    save_keras(model, tmp_path / "digits.keras")
+    save_model(model, tmp_path / "digits.keras")
     np.savez(tmp_path / "batch.npz", x=x)
     out = tmp_path / "digits.tflite"
     options = ("--format=litert", "--quantization=int8", f"--examples={tmp_path}/batch.npz")

@@ -1,6 +1,5 @@
 """The networks of an experiment before training, and what they cost."""
 
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import keras
 
 import tf_hetero
-from tf_hetero import datasets, models
+from tf_hetero import datasets, files, models
 from tf_hetero.report.comparing import layer_widths
 from tools.experiment.settings import Arm, Settings
 
@@ -130,7 +129,4 @@ def logits_loss() -> keras.losses.Loss:
 
 def save_keras(model: keras.Model, path: pathlib.Path) -> None:
     """Saves a model as `.keras`, beside first, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    model.save(unfinished)
-    os.replace(unfinished, path)
+    files.save_model(model, path)

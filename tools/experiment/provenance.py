@@ -9,6 +9,8 @@ import sys
 
 import keras
 
+from tf_hetero import files
+
 
 def circumstances(module: str) -> dict[str, str]:
     """Command, machine and date of a run, for the record; absolute paths left out."""
@@ -39,7 +41,4 @@ def machine() -> str:
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes beside, then renames."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    unfinished.write_text(text)
-    os.replace(unfinished, path)
+    files.write_text(path, text)

@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import os
 import pathlib
-import shutil
 from typing import Any
 
 import keras
 
 import tf_hetero
+from tf_hetero.files import replacing
 from tools.experiment.identity import devices, file_digest, refuse_other
 from tools.experiment.networks import cost, save_keras
 from tools.experiment.provenance import circumstances, write_text
@@ -120,12 +119,5 @@ def save(model: keras.Model, run: Run) -> None:
     save_keras(plain, folder / f"{run.name}.keras")
     if keras.backend.backend() != "tensorflow":
         return
-    unfinished, finished = folder / f"unfinished-{run.name}", folder / run.name
-    shutil.rmtree(unfinished, ignore_errors=True)
-    plain.export(unfinished, verbose=False)
-    earlier = folder / f"unfinished-earlier-{run.name}"
-    shutil.rmtree(earlier, ignore_errors=True)
-    if finished.exists():
-        os.replace(finished, earlier)
-    os.replace(unfinished, finished)
-    shutil.rmtree(earlier, ignore_errors=True)
+    with replacing(folder / run.name, overwrite=True) as unfinished:
+        plain.export(unfinished, verbose=False)
