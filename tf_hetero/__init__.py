@@ -3,7 +3,7 @@
 import importlib
 from typing import Any
 
-from tf_hetero.deployment.exporting import Exported, export
+from tf_hetero.deployment.exporting import export
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
 from tf_hetero.graph.opening import to_functional
 from tf_hetero.graph.rules import RuleCall, register_rule
@@ -21,7 +21,7 @@ from tf_hetero.methods.mch.network import HyperStructureNetwork, IndependentGate
 from tf_hetero.methods.mch.search import HyperStructureSearch
 from tf_hetero.proximal import ProximalAdam, ProximalSGD
 from tf_hetero.report.comparing import Comparison, compare
-from tf_hetero.report.page import ExportedFile
+from tf_hetero.report.exported import Exported
 from tf_hetero.shrinking import shrink
 from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
 from tf_hetero.surgery.stripping import strip
@@ -40,7 +40,6 @@ __all__ = [
     "Comparison",
     "Counts",
     "Exported",
-    "ExportedFile",
     "HyperStructureNetwork",
     "HyperStructureSearch",
     "IndependentGates",

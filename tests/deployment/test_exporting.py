@@ -1,5 +1,6 @@
 """Exports: what is written computes what the model computes, or is not kept."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,7 +14,6 @@ import tf_hetero as th
 from tf_hetero import models
 from tf_hetero.deployment import conversion, exporting, run_exported
 from tf_hetero.deployment.signatures import make_signature
-from tf_hetero.files import save_model
 
 tf = pytest.importorskip("tensorflow")
 
@@ -201,6 +201,61 @@ def test_a_full_disk_leaves_nothing(model, tmp_path):
         subprocess.run(["umount", tmp_path], check=True)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("content", ['{"weights": 1}', "[]", "no JSON", b"\xff\x00", None])
+def test_a_record_replaces_only_a_record(model, tmp_path, overwrite, content):
+    path, taken = tmp_path / "model", tmp_path / "model.json"
+    if content is None:
+        taken.mkdir()
+    else:
+        taken.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ValueError, match=r"Received: .*model.json' is something else"):
+        th.export(model, path, overwrite=overwrite)
+    assert os.listdir(tmp_path) == ["model.json"]
+    assert taken.is_dir() if content is None else taken.stat().st_size == len(content)
+
+
+def test_an_earlier_record_is_replaced(model, tmp_path):
+    path, record = tmp_path / "digits.tflite", tmp_path / "digits.tflite.json"
+    th.export(model, path, "litert")
+    path.unlink()
+    record.write_text(record.read_text().replace("litert", "other"))
+    exported = th.export(model, path, "litert")
+    assert json.loads(record.read_text()) == dataclasses.asdict(exported)
+
+
+def test_reports_list_what_was_exported(model, tmp_path):
+    exported = th.export(th.trace(model), tmp_path / "digits.tflite", "litert")
+    assert isinstance(exported, th.Exported) and exported.accuracy is None
+    measured = dataclasses.replace(exported, latency_ms=1.25, accuracy=0.5)
+    th.compare(model, model).save(tmp_path / "report", exports=[exported, measured])
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert page.count(f"{exported.bytes / 1000:,.1f}\N{NO-BREAK SPACE}kB") == 2
+    assert page.count("1.25\N{NO-BREAK SPACE}ms") == 1
+    assert str(tmp_path.parent) not in page
+
+
+@pytest.mark.parametrize("quantization", [None, "int8"])
+def test_operations_that_litert_does_not_have(tmp_path, quantization):
+    inputs = keras.Input((4,))
+    model = keras.Model(inputs, keras.ops.erfinv(keras.layers.Dense(2)(inputs)))
+    x = np.random.default_rng(0).random((4, 4), "float32")
+    with pytest.raises(ValueError, match=r"express every.* Received: .*Erfinv") as caught:
+        th.export(model, tmp_path / "a.tflite", "litert", quantization, x)
+    assert f"quantization={quantization!r}" in str(caught.value)
+    assert len(str(caught.value)) < 400 and os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("package", ["tf2onnx", "onnxruntime"])
+def test_packages_that_are_missing_are_named_before_any_work(
+    model, tmp_path, monkeypatch, package
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(exporting, "make_signature", lambda *_: pytest.fail("work"))
+    with pytest.raises(ImportError, match=rf"{package}.*Install tf_hetero\[onnx\]"):
+        th.export(model, tmp_path / "a.onnx", "onnx")
+
+
 def hyper(model):
     return th.reparameterize(model)
 
@@ -216,6 +271,7 @@ def search(model):
         (None, {"quantization": "int8"}, r"Received: format='savedmodel', quantization="),
         (None, {"format": "litert", "quantization": "int8"}, r"real inputs.*Give some"),
         (None, {"format": "onnx", "class_names": ["a"]}, r"`class_names` are strings"),
+        (None, {"class_names": "abcdefghij"}, r"a list of.* Received: the string 'abc"),
         (None, {"class_names": ["a", "b"]}, r"Received: 2 names for outputs .*10\)"),
         (None, {"examples": np.ones((4, 8, 8))}, r"shapes \{'image': \(8, 8, 1\)\}"),
         (
@@ -225,6 +281,7 @@ def search(model):
         ),
         (None, {"preprocessing": abs}, r"`preprocessing` needs `examples`"),
         (hyper, {}, r"hyper model.*Make it plain with tf_hetero.strip"),
+        (lambda model: th.trace(hyper(model)), {}, r"hyper model.*Make it plain with"),
         (search, {}, r"Received: HyperStructureSearch. Make it plain first: search.strip"),
         (lambda model: "model.keras", {}, r"must be a keras.Model. Received: str"),
     ],
@@ -233,25 +290,3 @@ def test_bad_input(model, tmp_path, make, options, message):
     with pytest.raises(ValueError, match=message):
         th.export(make(model) if make else model, tmp_path / "out", **options)
     assert os.listdir(tmp_path) == []
-
-
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "tools.export", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_the_command(model, x, tmp_path):
-    save_model(model, tmp_path / "digits.keras")
-    np.savez(tmp_path / "batch.npz", x=x)
-    out = tmp_path / "digits.tflite"
-    options = ("--format=litert", "--quantization=int8", f"--examples={tmp_path}/batch.npz")
-    done = command(f"--model={tmp_path}/digits.keras", f"--path={out}", *options)
-    assert done.returncode == 0, done.stderr
-    assert "litert_int8" in done.stdout and "on 40 given examples" in done.stdout
-    again = command(f"--model={tmp_path}/digits.keras", f"--path={out}", *options)
-    assert again.returncode == 1 and again.stdout == ""
-    assert "error: What exists is not replaced." in again.stderr
-    assert "Traceback" not in again.stderr

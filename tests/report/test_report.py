@@ -6,6 +6,7 @@ import http.server
 import os
 import shutil
 import subprocess
+import sys
 import threading
 
 import keras
@@ -16,7 +17,7 @@ from graphs import MODELS, conv, head, image
 import tf_hetero as th
 from tf_hetero.report import comparing as reporting
 from tf_hetero.report.figures import save_bars
-from tf_hetero.report.page import ExportedFile, page
+from tf_hetero.report.page import page
 from tf_hetero.widths.counting import layer_macs
 
 layers = keras.layers
@@ -91,7 +92,7 @@ def evil():
     group = th.trace(model()).groups[0]
     groups = dict.fromkeys(EVIL, (group, None))
     costs = {"MACs": (4, 2), "parameters": (5, 1)}
-    exports = [ExportedFile(name) for name in EVIL]
+    exports = [th.Exported(name) for name in EVIL]
     return page(EVIL[0], costs, widths, widths, groups, exports)
 
 
@@ -137,9 +138,9 @@ def test_comparison_holds_groups_and_what_one_side_lacks():
 
 def test_page_says_what_the_comparison_holds(tmp_path):
     exports = [
-        ExportedFile("a.tflite", 84_400, 1.25, 0.0),
-        ExportedFile("b.keras", 2_000_000),
-        ExportedFile("c", 12),
+        th.Exported("a.tflite", 84_400, 1.25, 0.0),
+        th.Exported("b.keras", 2_000_000),
+        th.Exported("/home/me/serving/c/1", 12),
     ]
     comparison = compared()
     comparison.save(tmp_path / "report", exports)
@@ -151,7 +152,7 @@ def test_page_says_what_the_comparison_holds(tmp_path):
     assert found.table("Files")[1:] == [
         ["a.tflite", "84.4 kB", "1.25 ms", "0.00 %"],
         ["b.keras", "2.0 MB", "–", "–"],
-        ["c", "12 bytes", "–", "–"],
+        ["c/1", "12 bytes", "–", "–"],
     ]
     assert found.table("Channels of each") == [
         ["Layer", "Before", "After", "Ratio"],
@@ -304,9 +305,24 @@ def test_what_is_no_report_is_never_replaced(tmp_path, overwrite):
 
 
 def test_exports_are_checked(tmp_path):
-    with pytest.raises(ValueError, match=r"tf_hetero.ExportedFile.*Received: dict"):
+    with pytest.raises(ValueError, match=r"tf_hetero.Exported.*Received: dict"):
         compared().save(tmp_path / "report", [{"name": "a"}])
     assert not list(tmp_path.iterdir())
+
+
+def test_without_matplotlib_the_page_is_all_there_is(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    missing = r"left out.*need matplotlib. Received: .*Install tf_hetero\[train\]"
+    with pytest.warns(UserWarning, match=missing) as warned:
+        compared().save(tmp_path / "report")
+    assert __file__ in [warning.filename for warning in warned]
+    assert os.listdir(tmp_path / "report") == ["index.html"]
+    assert "tiny" in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+
+
+def test_graphs_are_compared_as_their_models():
+    whole, graph = model(), th.trace(model())
+    assert str(th.compare(graph, whole)) == str(th.compare(whole, whole))
 
 
 class Recorder(http.server.SimpleHTTPRequestHandler):

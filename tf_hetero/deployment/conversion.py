@@ -1,6 +1,7 @@
 """From a signature to SavedModel, LiteRT and ONNX."""
 
 import pathlib
+import re
 import tempfile
 from typing import Any
 
@@ -43,6 +44,9 @@ def write_litert(
     Args:
         quantization: "", "float16", "dynamic" or "int8".
         arrays: by input, what int8 measures its ranges on.
+
+    Raises:
+        ValueError: if LiteRT cannot express an operation in this precision.
     """
     import tensorflow as tf
 
@@ -57,7 +61,24 @@ def write_litert(
             converter.target_spec.supported_types = [tf.float16]
         if quantization == "int8":
             _set_int8(converter, arrays)
-        place.write_bytes(converter.convert())
+        try:
+            content = converter.convert()
+        except Exception as error:  # each of the converter's parts raises its own
+            raise ValueError(
+                "LiteRT must be able to express every operation of the model. Received: "
+                f"quantization={quantization or None!r}, and the converter says: "
+                f"{_reason(error)}. Nothing was kept. Replace the operation, or choose "
+                "another quantization or another format."
+            ) from error
+        place.write_bytes(content)
+
+
+def _reason(error: Exception) -> str:
+    """The part of a converter's pages that names the operation, or how they begin."""
+    said = str(error)
+    named = re.findall(r"^(?:\w+ ops: .*|.*failed to legalize operation.*)$", said, re.M)
+    first = re.sub(r"loc\(.*?\): ", "", said.strip().partition("\n")[0])
+    return "; ".join(dict.fromkeys(named)) or f"{type(error).__name__}: {first[:300]}"
 
 
 def _set_int8(converter: Any, arrays: dict[str, np.ndarray]) -> None:
@@ -73,22 +94,23 @@ def _set_int8(converter: Any, arrays: dict[str, np.ndarray]) -> None:
     converter.inference_output_type = tf.int8
 
 
-def write_onnx(signature: Signature, place: pathlib.Path) -> None:
-    """Writes an ONNX file.
-
-    Raises:
-        ImportError: if tf2onnx or onnxruntime, which runs the file, is missing.
-    """
-    import tensorflow as tf
-
+def check_onnx() -> None:
+    """Raises `ImportError` if tf2onnx or onnxruntime, which runs the file, is missing."""
     try:
         import onnxruntime  # noqa: F401
-        import tf2onnx.convert
+        import tf2onnx.convert  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f"format='onnx' needs tf2onnx and onnxruntime. Received: {error}. Install "
             "tf_hetero[onnx]."
         ) from error
+
+
+def write_onnx(signature: Signature, place: pathlib.Path) -> None:
+    """Writes an ONNX file."""
+    import tensorflow as tf
+    import tf2onnx.convert
+
     specs = list(signature.specs)
     function = tf.function(signature.function, input_signature=specs)
     tf2onnx.convert.from_function(function, input_signature=specs, output_path=str(place))

@@ -13,12 +13,20 @@ import keras
 import numpy as np
 
 from tf_hetero.deployment import run_exported
-from tf_hetero.deployment.conversion import write_litert, write_onnx, write_savedmodel
+from tf_hetero.deployment.conversion import (
+    check_onnx,
+    write_litert,
+    write_onnx,
+    write_savedmodel,
+)
+from tf_hetero.deployment.records import check_record_place, record_place
 from tf_hetero.deployment.signatures import Signature, input_names, make_signature
 from tf_hetero.files import check_free, replacing
+from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import check_plain
 from tf_hetero.methods.mch.gated_model import GatedModel
 from tf_hetero.methods.mch.search import HyperStructureSearch
+from tf_hetero.report.exported import Exported
 
 # The largest difference that is let through, relative to the largest output.
 TOLERANCES = {
@@ -30,46 +38,6 @@ TOLERANCES = {
     "onnx": 1e-5,
 }
 NOISE_EXAMPLES = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Exported:
-    """What was exported, and how far it is from the model.
-
-    Attributes:
-        path: the file, or the folder of a SavedModel.
-        format: a key of `TOLERANCES`.
-        bytes: its size on disk.
-        inputs, outputs: shapes and types by name.
-        examples: how many inputs were compared.
-        given: whether the inputs were given; noise if not.
-        max_difference: the largest difference, relative to the largest output.
-        tolerance: what would have been let through.
-        agreement: the fraction of examples with the same most likely class; None
-            without an output of shape `(examples, classes)`.
-    """
-
-    path: str
-    format: str
-    bytes: int
-    inputs: dict[str, str]
-    outputs: dict[str, str]
-    examples: int
-    given: bool
-    max_difference: float
-    tolerance: float
-    agreement: float | None
-
-    def __str__(self) -> str:
-        kind = "given examples" if self.given else "examples of noise"
-        text = (
-            f"{self.path}: {self.format}, {self.bytes:,} bytes; on {self.examples} {kind} "
-            f"at most {self.max_difference:.1e} of the largest output from the model "
-            f"(tolerance {self.tolerance:.0e})"
-        )
-        if self.agreement is None:
-            return text
-        return f"{text}, the same class for {100 * self.agreement:.1f} %"
 
 
 def export(
@@ -92,8 +60,8 @@ def export(
     comparison is kept beside it, in `PATH.json`.
 
     Args:
-        model: a built functional or Sequential model; one of tf_keras, such as a
-            quantization-aware one, is taken, too.
+        model: a built functional or Sequential model, or its graph; one of tf_keras,
+            such as a quantization-aware one, is taken, too.
         path: the folder of a SavedModel, or the file.
         format: `"savedmodel"`, whose `serving_default` takes any number of examples;
             `"litert"`; or `"onnx"`, which needs tf2onnx and onnxruntime.
@@ -107,20 +75,23 @@ def export(
             tensors that `examples` are.
         postprocessing: function that comes after the model, or the name of a Keras
             activation, such as `"softmax"`.
-        class_names: names of the classes, for a SavedModel, which then has an output
-            `label`.
+        class_names: a list of the names of the classes, for a SavedModel, which then
+            has an output `label`.
         tolerance: the largest difference that is let through, relative to the largest
             output; by default 1e-6 for a SavedModel, 1e-5 for float32 LiteRT and ONNX,
             0.01 for float16, 0.1 for dynamic, 0.3 for int8.
-        overwrite: whether `path` may be replaced.
+        overwrite: whether `path` may be replaced. A file at `PATH.json` that is no
+            record of an export never is.
 
     Returns:
-        An `Exported`; printing it says what was compared.
+        An `Exported`; printing it says what was compared, and reports list it.
 
     Raises:
-        ValueError: if the format is unknown, `path` exists, the model is a hyper model
-            or a search, int8 has no examples, or the file computes something else than
-            the model. Nothing is left behind then.
+        ValueError: if the format is unknown, `path` exists or the place of its record
+            is taken, the model is a hyper model or a search, int8 has no examples, the
+            format cannot express an operation, or the file computes something else
+            than the model. Nothing is left behind then.
+        ImportError: if the format needs a package that is missing.
         RuntimeError: if the file cannot be run.
 
     Example:
@@ -137,7 +108,12 @@ def export(
     """
     path, kind = pathlib.Path(path), _kind(format, quantization)
     check_free(path, overwrite)
+    check_record_place(path)
+    model = model.model if isinstance(model, ChannelGraph) else model
     _check_model(model)
+    _check_class_names(class_names, format)
+    if format == "onnx":
+        check_onnx()
     if representative is None:
         representative = examples
     if kind == "litert_int8" and representative is None:
@@ -147,18 +123,13 @@ def export(
         )
     arrays = _arrays(model, examples, preprocessing)
     ranges = _arrays(model, representative, preprocessing)
-    if class_names is not None and kind != "savedmodel":
-        raise ValueError(
-            "`class_names` are strings, which only a SavedModel gives. Received: "
-            f"format={format!r}. Keep the names beside the file."
-        )
     signature = make_signature(model, arrays, preprocessing, postprocessing, class_names)
     expected = _expected(signature, arrays)
     limit = TOLERANCES[kind] if tolerance is None else tolerance
-    record = path.with_name(f"{path.name}.json")
-    with replacing(path, overwrite) as place, replacing(record, True) as note:
+    with replacing(path, overwrite) as place, replacing(record_place(path), True) as note:
         _write(signature, kind, ranges, place)
         actual = _run_elsewhere(format, place, arrays)
+        difference = _difference(expected, actual)
         exported = Exported(
             path=str(path),
             format=kind,
@@ -167,11 +138,12 @@ def export(
             outputs=_described(expected),
             examples=len(next(iter(arrays.values()))),
             given=examples is not None,
-            max_difference=_difference(expected, actual),
+            max_difference=difference,
             tolerance=limit,
             agreement=_agreement(expected, actual),
         )
-        _check_difference(exported)
+        if not difference <= limit:  # NaN is refused, too
+            raise _different(exported)
         note.write_text(json.dumps(dataclasses.asdict(exported), indent=1) + "\n")
     return exported
 
@@ -200,6 +172,19 @@ def _check_model(model: Any) -> None:
         )
     if not type(model).__module__.startswith(("tf_keras", "tensorflow_model_opt")):
         check_plain(model)
+
+
+def _check_class_names(class_names: Sequence[str] | None, format: str) -> None:
+    if isinstance(class_names, (str, bytes)):
+        raise ValueError(
+            "`class_names` must be a list of names, one a class. Received: the string "
+            f"{class_names!r}. Write [{class_names!r}, ...], or split it."
+        )
+    if class_names is not None and format != "savedmodel":
+        raise ValueError(
+            "`class_names` are strings, which only a SavedModel gives. Received: "
+            f"format={format!r}. Keep the names beside the file."
+        )
 
 
 def _arrays(model: Any, examples: Any, preprocessing: Any) -> dict[str, np.ndarray]:
@@ -320,13 +305,12 @@ def _agreement(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> float 
     return None
 
 
-def _check_difference(exported: Exported) -> None:
-    if not exported.max_difference <= exported.tolerance:  # NaN is refused, too
-        raise ValueError(
-            "An exported file must compute what the model computes. Received: "
-            f"{exported}. Nothing was kept. `tolerance` lets more through; int8 gets "
-            "better with more examples, and with quantization-aware training."
-        )
+def _different(exported: Exported) -> ValueError:
+    return ValueError(
+        "An exported file must compute what the model computes. Received: "
+        f"{exported}. Nothing was kept. `tolerance` lets more through; int8 gets "
+        "better with more examples, and with quantization-aware training."
+    )
 
 
 def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:

@@ -3,17 +3,19 @@
 import dataclasses
 import os
 import pathlib
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from tf_hetero.files import replacing
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup
 from tf_hetero.graph.tracing import trace
+from tf_hetero.report.exported import Exported
 from tf_hetero.report.figures import save_bars
-from tf_hetero.report.page import ExportedFile, page
+from tf_hetero.report.folder import MACS, PAGE, WIDTHS, check_report_path
+from tf_hetero.report.page import page
 from tf_hetero.widths.counting import CostModel, Counts, layer_macs
 
-_FILES = ("index.html", "widths.png", "macs.png")
 Value = TypeVar("Value")
 
 
@@ -59,26 +61,27 @@ class Comparison:
     def save(
         self,
         path: str | os.PathLike,
-        exports: Sequence[ExportedFile] = (),
+        exports: Sequence[Exported] = (),
         overwrite: bool = False,
     ) -> None:
         """Writes a report for people who were not there: a folder with one page.
 
         `index.html` needs nothing but itself: no script, no font, no network. It
         shows costs, widths, MACs and channel groups, on a screen, on a phone and on
-        paper. `widths.png` and `macs.png` are two of its figures. The folder appears
-        once all of it is written.
+        paper. `widths.png` and `macs.png` are two of its figures, left out with a
+        warning where matplotlib is missing. The folder appears once all of it is
+        written.
 
         Args:
             path: the folder. It may be there already if it is empty.
-            exports: `ExportedFile`s that the page lists, with size, latency and
-                accuracy as you measured them.
+            exports: what `export` gave, or `Exported`s of your own, that the page
+                lists with size, latency and accuracy as far as they are known.
             overwrite: whether an earlier report may be replaced. A folder that holds
                 anything else is refused all the same.
 
         Raises:
             ValueError: if something else is at `path`, or `exports` holds something
-                else than `ExportedFile`s.
+                else than `Exported`s.
 
         Example:
 
@@ -97,11 +100,20 @@ class Comparison:
         text = page(self.name, self.costs, self.widths, self.macs, self.groups, exports)
         with replacing(target, overwrite=True) as folder:
             folder.mkdir()
-            (folder / "index.html").write_text(text, encoding="utf-8")
-            title = f"{self.name}: channels of each layer"
-            save_bars(folder / "widths.png", title, "channels", self.widths)
-            title = f"{self.name}: MACs of each layer"
-            save_bars(folder / "macs.png", title, "MACs", self.macs)
+            (folder / PAGE).write_text(text, encoding="utf-8")
+            try:
+                self._draw(folder)
+            except ImportError as error:
+                warnings.warn(
+                    f"{WIDTHS} and {MACS} are left out of the report. {error}",
+                    stacklevel=2,
+                )
+
+    def _draw(self, folder: pathlib.Path) -> None:
+        title = f"{self.name}: channels of each layer"
+        save_bars(folder / WIDTHS, title, "channels", self.widths)
+        title = f"{self.name}: MACs of each layer"
+        save_bars(folder / MACS, title, "MACs", self.macs)
 
 
 def compare(before: Any, after: Any) -> Comparison:
@@ -148,31 +160,6 @@ def layer_widths(graph: ChannelGraph) -> dict[str, int]:
         for site in graph.sites
         if any(weight.input_axis is not None for _, weight in site.kernels)
     }
-
-
-def check_report_path(path: str | os.PathLike, overwrite: bool) -> pathlib.Path:
-    """The absolute path of a report; `ValueError` if it may not be written there."""
-    target = pathlib.Path(path).resolve()
-    if target.exists() and not target.is_dir():
-        raise ValueError(
-            f"A report is a folder. Received: {os.fspath(path)!r}, which is a file. "
-            "Choose another path."
-        )
-    found = sorted(item.name for item in target.iterdir()) if target.exists() else []
-    others = [name for name in found if name not in _FILES]
-    if others:
-        raise ValueError(
-            "A report must have a folder of its own. Received: "
-            f"{os.fspath(path)!r}, which holds {', '.join(map(repr, others[:5]))}. "
-            "Choose another path."
-        )
-    if found and not overwrite:
-        raise ValueError(
-            "A report is replaced only where that is asked for. Received: "
-            f"{os.fspath(path)!r}, which holds an earlier one. Choose another path, or "
-            "say overwrite."
-        )
-    return target
 
 
 def _paired(

@@ -21,8 +21,16 @@ def save_bars(
         title: stands above.
         unit: what the values are.
         pairs: the values, None where a model lacks the layer.
+
+    Raises:
+        ImportError: if matplotlib is missing.
     """
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError(
+            f"Figures need matplotlib. Received: {error}. Install tf_hetero[train]."
+        ) from error
 
     size = (min(max(6.0, 2.0 + 0.2 * len(pairs)), 18.0), 4.8)
     figure = Figure(figsize=size, layout="constrained")

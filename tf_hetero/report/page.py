@@ -1,6 +1,5 @@
 """The page of a report: data in, one HTML page that needs nothing else out."""
 
-import dataclasses
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +16,7 @@ from tf_hetero.report.elements import (
     shown,
     table,
 )
+from tf_hetero.report.exported import Exported
 from tf_hetero.report.style import STYLE
 from tf_hetero.version import __version__
 
@@ -39,38 +39,13 @@ _GROUPS_NOTE = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class ExportedFile:
-    """A file made of a model, as a report lists it.
-
-    Args:
-        name: what to call it, such as its file name.
-        bytes: its size.
-        latency_ms: milliseconds for one example.
-        accuracy: from 0 to 1.
-
-    Each but the name is None where it is not known.
-
-    Example:
-
-    >>> import tf_hetero
-    >>> tf_hetero.ExportedFile("small.tflite", bytes=84_000, latency_ms=1.3)
-    ExportedFile(name='small.tflite', bytes=84000, latency_ms=1.3, accuracy=None)
-    """
-
-    name: str
-    bytes: int | None = None
-    latency_ms: float | None = None
-    accuracy: float | None = None
-
-
 def page(
     name: str,
     costs: Pairs,
     widths: Pairs,
     macs: Pairs,
     groups: Groups,
-    exports: Sequence[ExportedFile] = (),
+    exports: Sequence[Exported] = (),
 ) -> str:
     """The whole page.
 
@@ -82,12 +57,12 @@ def page(
         exports: the files to list.
 
     Raises:
-        ValueError: if `exports` holds something else than `ExportedFile`s.
+        ValueError: if `exports` holds something else than `Exported`s.
     """
-    strangers = [type(e).__name__ for e in exports if not isinstance(e, ExportedFile)]
+    strangers = [type(e).__name__ for e in exports if not isinstance(e, Exported)]
     if strangers:
         raise ValueError(
-            "`exports` must hold tf_hetero.ExportedFile objects. Received: "
+            "`exports` must hold tf_hetero.Exported objects. Received: "
             f"{', '.join(strangers)}."
         )
     main = element("main", *_costs(costs), *_exports(exports))
@@ -134,7 +109,7 @@ def _costs(costs: Pairs) -> list[ET.Element]:
     ]
 
 
-def _exports(exports: Sequence[ExportedFile]) -> list[ET.Element]:
+def _exports(exports: Sequence[Exported]) -> list[ET.Element]:
     if not exports:
         return []
     rows = [

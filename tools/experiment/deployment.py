@@ -66,7 +66,7 @@ def deploy(
     write_text(folder / "results.json", text + "\n")
     write_text(folder / "results.md", table(rows) + "\n")
     files_in_report = [
-        tf_hetero.ExportedFile(
+        tf_hetero.Exported(
             path.name, row["bytes"], row["milliseconds"], row["accuracy"]
         )
         for path, row in zip(files.values(), rows, strict=True)
