@@ -90,6 +90,16 @@ def test_several_named_inputs_and_outputs(tmp_path):
     np.testing.assert_array_equal(made["sum"], a + b)
 
 
+def test_examples_get_the_type_of_their_input(model, x, tmp_path):
+    for number, array in enumerate((x.astype("float64"), (x * 9).astype("uint8"))):
+        exported = th.export(model, tmp_path / str(number), examples=array)
+        assert exported.inputs == {"image": "float32 (None, 8, 8, 1)"}
+    inputs = keras.Input((3,), dtype="int32", name="words")
+    words = keras.Model(inputs, keras.layers.Embedding(4, 2)(inputs))
+    with pytest.raises(ValueError, match=r"Received: float64 for 'words', which is int32"):
+        th.export(words, tmp_path / "words", examples=np.ones((2, 3)))
+
+
 def run_litert(path, x):
     """The outputs of a LiteRT file, and the types of what it takes and gives."""
     run = tf.lite.Interpreter(str(path)).get_signature_runner("serving_default")

@@ -203,7 +203,8 @@ def _arrays(model: Any, examples: Any, preprocessing: Any) -> dict[str, np.ndarr
         arrays = _noise(model)
     if not preprocessing:
         _check_examples(model, arrays)
-        arrays = {name: arrays[name] for name in input_names(model)}
+        tensors = zip(input_names(model), model.inputs, strict=True)
+        arrays = {name: _typed(name, arrays[name], tensor) for name, tensor in tensors}
     # NumPy has no array of byte strings without pickle but one of fixed length.
     return {n: a.astype("S") if a.dtype.kind in "OU" else a for n, a in arrays.items()}
 
@@ -240,6 +241,21 @@ def _check_examples(model: Any, arrays: Mapping[str, np.ndarray]) -> None:
             "`examples` must hold one array (examples, *shape) for each input, with shapes "
             f"{wanted}. Received: { ({n: a.shape for n, a in arrays.items()}) }"
         )
+
+
+def _typed(name: str, array: np.ndarray, tensor: Any) -> np.ndarray:
+    """An array in the type of its input, as `predict` takes it, too."""
+    import tensorflow as tf
+
+    wanted = tf.as_dtype(keras.backend.standardize_dtype(tensor.dtype)).as_numpy_dtype
+    if np.dtype(wanted).kind == "O" and array.dtype.kind in "OSU":
+        return array
+    if not np.can_cast(array.dtype, wanted, "same_kind"):
+        raise ValueError(
+            "`examples` must have the types of the inputs, or such as fit in. Received: "
+            f"{array.dtype} for {name!r}, which is {np.dtype(wanted)}. Convert them."
+        )
+    return array.astype(wanted)
 
 
 def _write(signature: Signature, kind: str, arrays, place: pathlib.Path) -> None:
