@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     from tf_hetero import datasets
     from tools.experiment import deployment as deploying
-    from tools.untrusted import load_model
+    from tf_hetero.cli.loading import load_model
 
     options = deploying.Options(
         macs=_MACS.value,

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
 def _exported():
     import tf_hetero
     from tf_hetero.files import check_free
-    from tools.untrusted import load_model
+    from tf_hetero.cli.loading import load_model
 
     check_free(pathlib.Path(_PATH.value), _OVERWRITE.value)
     names = None

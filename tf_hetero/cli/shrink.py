@@ -91,7 +91,7 @@ def shrink_file() -> None:
     import tf_hetero
     from tf_hetero.files import replacing
     from tf_hetero.report.comparing import ExportedFile, check_report_path
-    from tools.untrusted import load_model
+    from tf_hetero.cli.loading import load_model
 
     if _REPORT.value:
         check_report_path(_REPORT.value, _OVERWRITE.value)
