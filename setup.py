@@ -51,4 +51,5 @@ setup(
     # (make test-keras); tf_hetero/graph/keras_internals.py says what they are.
     install_requires=["keras>=3.14,<3.16", "numpy>=1.26", "tensorflow>=2.21"],
     extras_require=EXTRAS,
+    entry_points={"console_scripts": ["tf-hetero = tf_hetero.cli.main:main"]},
 )

@@ -39,8 +39,8 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.ERROR)
     from tf_hetero import datasets
-    from tools.experiment import deployment as deploying
     from tf_hetero.cli.loading import load_model
+    from tools.experiment import deployment as deploying
 
     options = deploying.Options(
         macs=_MACS.value,

@@ -1,6 +1,5 @@
-"""The command that makes a smaller file of a file."""
+"""`tf-hetero shrink`: a smaller file of a file."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,39 +7,15 @@ import sys
 import keras
 import numpy as np
 import pytest
-from reference import ROOT
 
 import tf_hetero as th
-from tf_hetero import models
+from tf_hetero.cli import shrink
+from tf_hetero.cli.main import main, new_parser
+from tf_hetero.methods.lwdna.saliency import CRITERIA
 
 pytest.importorskip("tensorflow")
 
 LOSS = "sparse_categorical_crossentropy"
-ENVIRONMENT = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-# Several calls of the command in one process, each with flags of its own.
-CALLS = """
-import json, sys
-import keras
-from absl import flags
-from absl.testing import flagsaver
-from tools import shrink
-
-def half_written(self, path, *arguments, **options):
-    with open(path, "wb") as file:
-        file.write(b"half")
-    raise KeyboardInterrupt
-
-save = keras.Model.save
-for name, arguments in json.loads(sys.argv[1]).items():
-    keras.Model.save = half_written if name == "interrupted" else save
-    with flagsaver.flagsaver():
-        flags.FLAGS(["shrink", *arguments])
-        try:
-            shrink.main(["shrink"])
-        except SystemExit as exit:
-            print(json.dumps([name, exit.code]))
-"""
 
 PLAIN = """
 import sys
@@ -51,36 +26,9 @@ np.save(sys.argv[2], model.predict(np.load(sys.argv[3])["x"], verbose=0))
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A network whose statistics fit no data, as `trained.keras`, and two others."""
-    folder = tmp_path_factory.mktemp("shrink")
-    keras.utils.set_random_seed(0)
-    network = models.DigitsNet((8, 8, 1), 10)
-    network.save(folder / "trained.keras")
-    compiled = keras.models.clone_model(network)
-    compiled.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    compiled.save(folder / "compiled.keras")
-    inputs = keras.Input((8, 8, 1))
-    double = keras.layers.Lambda(lambda x: x * 2)(inputs)
-    keras.Model(inputs, double).save(folder / "lambda.keras")
-    rng = np.random.default_rng(0)
-    x, y = rng.random((48, 8, 8, 1), np.float32), rng.integers(10, size=48)
-    np.savez(folder / "batch.npz", x=x, y=y)
-    np.savez(folder / "other.npz", pictures=x, labels=y)
-    np.save(folder / "array.npy", x)
-    (folder / "text.keras").write_text("no model")
-    return folder
-
-
-def command(*arguments):
-    return subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
+def halting(self, path, *arguments, **options):
+    path.write_bytes(b"half")
+    raise KeyboardInterrupt
 
 
 def arguments(folder, out, **flags):
@@ -89,17 +37,17 @@ def arguments(folder, out, **flags):
     for name in ("model", "data", "out", "report"):
         if name in given:
             given[name] = folder / given[name]
-    return [f"--{name}" + (f"={v}" if v is not True else "") for name, v in given.items()]
+    flags = (f"--{name}" + (f"={v}" if v is not True else "") for name, v in given.items())
+    return ["shrink", *flags]
 
 
-def test_the_file_is_that_of_shrink_and_needs_nothing_else(folder):
+def test_the_file_is_that_of_shrink_and_needs_nothing_else(folder, capsys):
     flags = {"loss": LOSS, "from_logits": True, "recalibrate": 2, "batch_size": 16}
     flags |= {"report": "report", "multiple_of": 2, "only": "stage.*"}
-    done = command("-m", "tools.shrink", *arguments(folder, "small.keras", **flags))
-    assert done.returncode == 0, done.stderr
-    small = folder / "small.keras"
-    loaded = command("-c", PLAIN, small, folder / "out.npy", folder / "batch.npz")
-    assert loaded.returncode == 0, loaded.stderr
+    main(arguments(folder, "small.keras", **flags))
+    printed = capsys.readouterr().out
+    files = [str(folder / name) for name in ("small.keras", "out.npy", "batch.npz")]
+    subprocess.run([sys.executable, "-c", PLAIN, *files], check=True)
 
     model = keras.models.load_model(folder / "trained.keras")
     batch = tuple(np.load(folder / "batch.npz").values())
@@ -115,55 +63,72 @@ def test_the_file_is_that_of_shrink_and_needs_nothing_else(folder):
     np.testing.assert_allclose(
         np.load(folder / "out.npy"), expected.predict(batch[0], verbose=0), atol=1e-5
     )
-    assert str(th.compare(model, expected)) in done.stdout
+    assert str(th.compare(model, expected)) in printed
     page = (folder / "report" / "index.html").read_text(encoding="utf-8")
     assert f"{th.count(expected).macs:,}" in page and "<wbr>keras" in page
     assert not list(folder.glob(".*"))
 
 
-def test_calls_that_write_nothing(folder):
-    """And one that draws new weights and takes the loss of a compiled model."""
+def test_every_flag_arrives():
+    given = "--nofrom_weights --per_mac --width_multiplier=1.5 --min_conv_fraction=0.1"
+    given += " --min_dense_fraction=0.3 --min_channels=2 --multiple_of=4 --batch_size=8"
+    given += " --exclude=a --exclude=b --only=c --model=m --data=d --out=o"
+    options = new_parser().parse_args(["shrink", *given.split()])
+    assert shrink.method_of(options) == th.LWDNA(
+        "gradient", per_mac=True, batch_size=8, width_multiplier=1.5
+    )
+    assert shrink.widths_of(options) == th.WidthRules(
+        0.1, 0.3, 2, multiple_of=4, exclude=["a", "b"], only=["c"]
+    )
+    required = ["shrink", "--model=m", "--data=d", "--out=o"]
+    options = new_parser().parse_args([*required, "--criterion=taylor"])
+    assert shrink.method_of(options) == th.LWDNA("taylor", from_weights=True)
+    assert shrink.widths_of(options) == th.WidthRules()
+    assert list(shrink.CRITERIA) == sorted(CRITERIA)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            {"model": "lambda.keras", "loss": LOSS},
+            "error: --model must be a .keras file that Keras loads in safe mode. "
+            "Received: --model={folder}/lambda.keras. Keras says: Requested the "
+            "deserialization of a `Lambda`",
+        ),
+        ({"model": "text.keras"}, "error: --model must be a .keras file that Keras loads"),
+        ({}, "error: A loss is needed"),
+        ({"loss": "luck"}, "error: Could not interpret loss identifier: luck"),
+        (
+            {"loss": "mse", "from_logits": True},
+            "error: --from_logits needs --loss with the name of a cross-entropy. "
+            "Received: --loss=mse",
+        ),
+        ({"loss": LOSS, "macs": "0.0001"}, "error: The budget must be reachable"),
+    ],
+)
+def test_calls_that_write_nothing(folder, flags, message):
+    listing = sorted(os.listdir(folder))
+    with pytest.raises(SystemExit) as caught:
+        main(arguments(folder, "a.keras", **flags))
+    assert caught.value.code.startswith(message.format(folder=folder))
+    assert "\n" not in caught.value.code
+    assert sorted(os.listdir(folder)) == listing
+
+
+def test_an_interrupted_call_changes_nothing(folder, monkeypatch):
     kept = folder / "kept.keras"
     kept.write_text("kept")
-    (folder / "filled").mkdir()
-    (folder / "filled" / "letter.txt").write_text("dear")
-    overwriting = {"loss": LOSS, "from_logits": True, "overwrite": True}
-    cases = {
-        "code": arguments(folder, "a.keras", model="lambda.keras", loss=LOSS),
-        "no model": arguments(folder, "a.keras", model="text.keras", loss=LOSS),
-        "no loss": arguments(folder, "a.keras"),
-        "unknown loss": arguments(folder, "a.keras", loss="luck"),
-        "no logits": arguments(folder, "a.keras", loss="mse", from_logits=True),
-        "report": arguments(folder, "a.keras", model="lambda.keras", report="filled"),
-        "budget": arguments(folder, "a.keras", loss=LOSS, macs="0.0001"),
-        "interrupted": arguments(folder, "kept.keras", **overwriting),
-        "fine": arguments(
-            folder, "new.keras", model="compiled.keras", nofrom_weights=True, macs="90000.0"
-        ),
-    }
-    strings = {name: list(map(str, values)) for name, values in cases.items()}
-    done = command("-c", CALLS, json.dumps(strings))
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
-    codes = dict(json.loads(line) for line in lines)
-    for name, message in {
-        "code": "error: --model must be a .keras file that Keras loads in safe mode. "
-        f"Received: --model={folder}/lambda.keras. Keras says: Requested the "
-        "deserialization of a `Lambda`",
-        "no model": "error: --model must be a .keras file that Keras loads",
-        "no loss": "error: A loss is needed",
-        "unknown loss": "error: Could not interpret loss identifier: luck",
-        "no logits": "error: --from_logits needs --loss with the name of a cross-entropy. "
-        "Received: --loss=mse",
-        "report": "error: A report must have a folder of its own.",
-        "budget": "error: The budget must be reachable",
-        "interrupted": "\nInterrupted.",
-    }.items():
-        assert codes[name].startswith(message)
-        assert "\n" not in codes.pop(name)[1:]
-    assert not codes
+    monkeypatch.setattr(keras.Model, "save", halting)
+    flags = {"loss": LOSS, "from_logits": True, "overwrite": True}
+    with pytest.raises(SystemExit, match=r"^\nInterrupted. Nothing is half-written.$"):
+        main(arguments(folder, "kept.keras", **flags))
     assert kept.read_text() == "kept" and not list(folder.glob(".*"))
-    assert not (folder / "a.keras").exists()
+
+
+def test_new_weights_and_the_loss_of_a_compiled_model(folder):
+    flags = {"model": "compiled.keras", "nofrom_weights": True, "macs": "90000.0"}
+    main(arguments(folder, "new.keras", **flags))
     macs = th.count(keras.models.load_model(folder / "new.keras")).macs
     assert 80_000 < macs <= 90_000
 
@@ -174,18 +139,25 @@ def test_calls_that_write_nothing(folder):
         ({"out": "a.npz"}, "--out must end in .keras and lie in a folder", "a.npz"),
         ({"out": "none/a.keras"}, "--out must end in .keras and lie in a folder", "none/a"),
         ({"out": "trained.keras"}, "replaced only with --overwrite", "which exists"),
+        ({"model": "none.keras"}, "--model must be a file", "none.keras, which is none"),
         ({"data": "other.npz"}, "hold arrays x and y", "with ['pictures', 'labels']"),
         ({"data": "array.npy"}, "--data must be an .npz file", "array.npy"),
+        ({"data": "objects.npz"}, "--data must be an .npz of arrays", "allow_pickle=False"),
         ({"macs": "half"}, "A budget must be a number", "--macs=half"),
+        ({"batch_size": "0"}, "--batch_size: must be a whole number, at least 1", "0"),
+        ({"recalibrate": "few"}, "--recalibrate: must be a whole number", "few"),
+        ({"report": "filled"}, "A report must have a folder of its own", "'letter.txt'"),
     ],
 )
-def test_bad_flags_are_found_before_anything_is_loaded(folder, flags, rule, received):
+def test_bad_flags_are_found_before_anything_is_loaded(
+    folder, monkeypatch, flags, rule, received
+):
+    (folder / "filled").mkdir(exist_ok=True)
+    (folder / "filled" / "letter.txt").write_text("dear")
     listing = sorted(os.listdir(folder))
-    given = arguments(folder, **{"out": "a.keras", "model": "lambda.keras", **flags})
-    done = command("-X", "importtime", "-m", "tools.shrink", *given)
-    assert done.returncode == 1
-    (error,) = (line for line in done.stderr.splitlines() if "import time" not in line)
-    before, after = error.split("Received: ")
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(SystemExit) as caught:
+        main(arguments(folder, **{"out": "a.keras", "model": "lambda.keras", **flags}))
+    before, after = caught.value.code.split("Received: ")
     assert before.startswith("error: ") and rule in before and received in after
-    assert "keras" not in done.stderr.replace(error, "")
     assert sorted(os.listdir(folder)) == listing

@@ -1,6 +1,6 @@
-r"""A `.keras` file as SavedModel, LiteRT or ONNX, run and compared before it is kept.
+"""A `.keras` file as SavedModel, LiteRT or ONNX, run and compared before it is kept.
 
-    python -m tools.export --model=small.keras --path=small.tflite --format=litert \
+    tf-hetero export --model=small.keras --path=small.tflite --format=litert \\
         --quantization=int8 --examples=batch.npz
 
 `--examples` is an `.npz` with an array `x`, or with one for each input of the model by
@@ -8,72 +8,76 @@ its name. Files are loaded with Keras's safe mode: one that brings code of its o
 as a Lambda layer, is refused.
 """
 
+import argparse
 import pathlib
-import sys
-import zipfile
+from typing import Any
 
-from absl import app, flags, logging
+from tf_hetero.cli.loading import check_model_file, load_model, read_npz
+from tf_hetero.files import check_free
 
-_MODEL = flags.DEFINE_string("model", None, "A model, as .keras.", required=True)
-_PATH = flags.DEFINE_string("path", None, "What to write.", required=True)
-_FORMAT = flags.DEFINE_enum("format", "savedmodel", ["savedmodel", "litert", "onnx"], "")
-_QUANTIZATION = flags.DEFINE_enum(
-    "quantization", None, ["float16", "dynamic", "int8"], "Of LiteRT; float32 if not given."
-)
-_EXAMPLES = flags.DEFINE_string("examples", "", "Real inputs as .npz; noise if empty.")
-_SOFTMAX = flags.DEFINE_bool("softmax", False, "Adds a softmax to a model of logits.")
-_CLASSES = flags.DEFINE_string("class_names", "", "File with the name of a class a line.")
-_TOLERANCE = flags.DEFINE_float("tolerance", None, "Largest relative difference.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replaces what exists at --path.")
+EXPECTED = (ValueError, RuntimeError, ImportError, OSError)
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
-    logging.set_verbosity(logging.ERROR)
-    try:
-        print(_exported())
-    except (ValueError, RuntimeError, ImportError, OSError) as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Nothing was written.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of the subcommand."""
+    add = parser.add_argument
+    add("--model", required=True, help="A model, as .keras.")
+    add("--path", required=True, help="What to write.")
+    formats = ["savedmodel", "litert", "onnx"]
+    add("--format", choices=formats, default=formats[0], help="savedmodel if not given.")
+    precisions = ["float16", "dynamic", "int8"]
+    text = "Of LiteRT; float32 if not given."
+    add("--quantization", choices=precisions, help=text)
+    add("--examples", default="", help="Real inputs as .npz; noise if empty.")
+    text = "Adds a softmax to a model of logits."
+    add("--softmax", action="store_true", help=text)
+    add("--class_names", default="", help="File with the name of a class a line.")
+    add("--tolerance", type=float, help="Largest relative difference.")
+    add("--overwrite", action="store_true", help="Replaces what exists at --path.")
 
 
-def _exported():
+def run(options: argparse.Namespace) -> None:
+    """Checks, exports, prints."""
+    check_flags(options)
+    check_free(pathlib.Path(options.path), options.overwrite)
+    check_model_file(options.model)
+    names, examples = None, None
+    if options.class_names:
+        names = pathlib.Path(options.class_names).read_text("utf-8").splitlines()
+    if options.examples:
+        examples = load_examples(options.examples)
+
     import tf_hetero
-    from tf_hetero.files import check_free
-    from tf_hetero.cli.loading import load_model
 
-    check_free(pathlib.Path(_PATH.value), _OVERWRITE.value)
-    names = None
-    if _CLASSES.value:
-        names = pathlib.Path(_CLASSES.value).read_text().splitlines()
-    return tf_hetero.export(
-        load_model(_MODEL.value),
-        _PATH.value,
-        _FORMAT.value,
-        _QUANTIZATION.value,
-        examples=load_examples(_EXAMPLES.value) if _EXAMPLES.value else None,
-        postprocessing="softmax" if _SOFTMAX.value else None,
+    exported = tf_hetero.export(
+        load_model(options.model),
+        options.path,
+        options.format,
+        options.quantization,
+        examples=examples,
+        postprocessing="softmax" if options.softmax else None,
         class_names=names,
-        tolerance=_TOLERANCE.value,
-        overwrite=_OVERWRITE.value,
+        tolerance=options.tolerance,
+        overwrite=options.overwrite,
     )
+    print(exported)
 
 
-def load_examples(path: str):
-    """The array `x` of an `.npz`, or all its arrays by name."""
-    import numpy as np
-
-    try:
-        with np.load(path) as archive:
-            arrays = dict(archive)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+def check_flags(options: argparse.Namespace) -> None:
+    """Raises `ValueError` for flags that do not go together."""
+    if options.quantization and options.format != "litert":
         raise ValueError(
-            f"{path!r} must be an .npz of arrays. Received: {error}"
-        ) from error
+            "--quantization needs --format=litert. Received: "
+            f"--format={options.format} --quantization={options.quantization}"
+        )
+    if options.quantization == "int8" and not options.examples:
+        raise ValueError(
+            "--quantization=int8 measures the ranges of all activations on real inputs. "
+            "Received: no --examples. Give an .npz with some hundreds of them."
+        )
+
+
+def load_examples(path: str) -> Any:
+    """The array `x` of an `.npz`, or all its arrays by name."""
+    arrays = read_npz(path, "--examples")
     return arrays.get("x", arrays)
-
-
-if __name__ == "__main__":
-    app.run(main)

@@ -1,6 +1,6 @@
-r"""A trained `.keras` file in, a smaller `.keras` file out.
+"""A trained `.keras` file in, a smaller `.keras` file out.
 
-    python -m tools.shrink --model=trained.keras --data=batch.npz --macs=0.5 \
+    tf-hetero shrink --model=trained.keras --data=batch.npz --macs=0.5 \\
         --loss=sparse_categorical_crossentropy --out=small.keras --report=report/
 
 finds channel widths with one pass over one batch, the single shot of `tf_hetero.shrink`,
@@ -13,123 +13,139 @@ Files are loaded with Keras's safe mode, as its default is: one that brings code
 own, such as a Lambda layer, is refused.
 """
 
+import argparse
 import inspect
-import os
 import pathlib
-import sys
-import zipfile
 from typing import Any
 
-from absl import app, flags, logging
+from tf_hetero.cli.loading import at_least, check_model_file, load_model, read_npz
+from tf_hetero.files import save_model
+from tf_hetero.report.exported import Exported
+from tf_hetero.report.folder import PAGE, check_report_path
 
-_MODEL = flags.DEFINE_string(
-    "model", None, "A .keras file; loaded with safe_mode=True, so it need not be trusted."
-)
-_DATA = flags.DEFINE_string("data", None, "An .npz file with arrays x and y.")
-_OUT = flags.DEFINE_string("out", None, "The .keras file to write.")
-_LOSS = flags.DEFINE_string(
-    "loss", "", "Name of a Keras loss; that of the compiled model if empty."
-)
-_FROM_LOGITS = flags.DEFINE_bool("from_logits", False, "The model ends without softmax.")
-_MACS = flags.DEFINE_string(
-    "macs", None, "Budget: a fraction of the model's MACs (0.5), or MACs (20000000)."
-)
-_PARAMS = flags.DEFINE_string("params", None, "Budget of parameters, as --macs.")
-_FROM_WEIGHTS = flags.DEFINE_bool(
-    "from_weights", True, "Keeps the file's weights; without, they are drawn anew."
-)
-_CRITERION = flags.DEFINE_string(
-    "criterion",
-    None,
-    "gradient, magnitude, taylor or normalized. If not given, magnitude for weights that "
-    "are kept, gradient (the paper's) for new ones.",
-)
-_PER_MAC = flags.DEFINE_bool("per_mac", False, "Scores for each MAC that a unit costs.")
-_WIDTH = flags.DEFINE_float(
-    "width_multiplier", None, "How much wider to search; 2 with --nofrom_weights."
-)
-_CONV = flags.DEFINE_float("min_conv_fraction", 0.2, "Least part of a group to keep.")
-_DENSE = flags.DEFINE_float(
-    "min_dense_fraction", 0.45, "Least part to keep of what the classifier reads."
-)
-_MIN_CHANNELS = flags.DEFINE_integer("min_channels", 1, "Least channels of a group.")
-_MULTIPLE_OF = flags.DEFINE_integer("multiple_of", 1, "Channels in multiples of this.")
-_EXCLUDE = flags.DEFINE_multi_string(
-    "exclude", [], "Regular expression: channel groups that stay whole. Repeatable."
-)
-_ONLY = flags.DEFINE_multi_string(
-    "only", None, "Regular expression: the only groups that may shrink. Repeatable."
-)
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Examples to take.", lower_bound=1)
-_RECALIBRATE = flags.DEFINE_integer(
-    "recalibrate", 0, "Batches for BatchNormalization statistics; 0: none.", lower_bound=0
-)
-_SEED = flags.DEFINE_integer("seed", 0, "Of everything random.")
-_REPORT = flags.DEFINE_string("report", "", "Folder for a report; none if empty.")
-_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replaces --out and --report.")
+EXPECTED = (ValueError, OSError)
+CRITERIA = ("gradient", "magnitude", "normalized", "taylor")
 
 
-def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
-    logging.set_verbosity(logging.ERROR)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        shrink_file()
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        sys.exit(f"error: {' '.join(str(error).split())}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Nothing is half-written.")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of the subcommand."""
+    add = parser.add_argument
+    text = "A .keras file; loaded with safe_mode=True, so it need not be trusted."
+    add("--model", required=True, help=text)
+    add("--data", required=True, help="An .npz file with arrays x and y.")
+    add("--out", required=True, help="The .keras file to write.")
+    text = "Name of a Keras loss; that of the compiled model if empty."
+    add("--loss", default="", help=text)
+    add("--from_logits", action="store_true", help="The model ends without softmax.")
+    text = "Budget: a fraction of the model's MACs (0.5), or MACs (20000000)."
+    add("--macs", help=text)
+    add("--params", help="Budget of parameters, as --macs.")
+    text = "Examples to take."
+    add("--batch_size", type=at_least(1), default=256, help=text)
+    text = "Batches for BatchNormalization statistics; 0: none."
+    add("--recalibrate", type=at_least(0), default=0, help=text)
+    add("--seed", type=at_least(0), default=0, help="Of everything random.")
+    add("--report", default="", help="Folder for a report; none if empty.")
+    add("--overwrite", action="store_true", help="Replaces --out and --report.")
+    _add_method(parser.add_argument_group("how channels are scored"))
+    _add_widths(parser.add_argument_group("which widths are allowed"))
 
 
-def shrink_file() -> None:
+def _add_method(group: Any) -> None:
+    add = group.add_argument
+    text = "Keeps the file's weights, as is the default."
+    add("--from_weights", action="store_true", default=True, help=text)
+    text = "Draws the weights anew."
+    add("--nofrom_weights", action="store_false", dest="from_weights", help=text)
+    text = (
+        "If not given, magnitude for weights that are kept, gradient (the paper's) for "
+        "new ones."
+    )
+    add("--criterion", choices=CRITERIA, help=text)
+    text = "Scores for each MAC that a unit costs."
+    add("--per_mac", action="store_true", help=text)
+    text = "How much wider to search; 2 with --nofrom_weights."
+    add("--width_multiplier", type=float, help=text)
+
+
+def _add_widths(group: Any) -> None:
+    add = group.add_argument
+    text = "Least part of a group to keep."
+    add("--min_conv_fraction", type=float, default=0.2, help=text)
+    text = "Least part to keep of what the classifier reads."
+    add("--min_dense_fraction", type=float, default=0.45, help=text)
+    text = "Least channels of a group."
+    add("--min_channels", type=at_least(1), default=1, help=text)
+    text = "Channels in multiples of this."
+    add("--multiple_of", type=at_least(1), default=1, help=text)
+    text = "Regular expression: channel groups that stay whole. Repeatable."
+    add("--exclude", action="append", default=[], help=text)
+    text = "Regular expression: the only groups that may shrink. Repeatable."
+    add("--only", action="append", help=text)
+
+
+def run(options: argparse.Namespace) -> None:
     """Checks, shrinks, writes."""
-    out = checked_out(_OUT.value, _OVERWRITE.value)
-    options = shrink_options()
-    batch = read_batch(_DATA.value)
+    out = checked_out(options.out, options.overwrite)
+    if options.report:
+        check_report_path(options.report, options.overwrite)
+    macs, params = budget("macs", options.macs), budget("params", options.params)
+    check_model_file(options.model)
+    batch = read_batch(options.data)
 
     import tf_hetero
-    from tf_hetero.files import replacing
-    from tf_hetero.report.comparing import ExportedFile, check_report_path
-    from tf_hetero.cli.loading import load_model
 
-    if _REPORT.value:
-        check_report_path(_REPORT.value, _OVERWRITE.value)
-    loss = loss_of(_LOSS.value, _FROM_LOGITS.value)
-    model = load_model(_MODEL.value, compile=loss is None)
-    small = tf_hetero.shrink(model, batch, loss, **options)
-    if _RECALIBRATE.value:
-        tf_hetero.recalibrate_batchnorm(small, batch, _RECALIBRATE.value, _BATCH_SIZE.value)
+    loss = loss_of(options.loss, options.from_logits)
+    model = load_model(options.model, compile=loss is None)
+    small = tf_hetero.shrink(
+        model,
+        batch,
+        loss,
+        macs=macs,
+        params=params,
+        method=method_of(options),
+        widths=widths_of(options),
+        seed=options.seed,
+    )
+    if options.recalibrate:
+        steps, size = options.recalibrate, options.batch_size
+        tf_hetero.recalibrate_batchnorm(small, batch, steps, size)
     comparison = tf_hetero.compare(model, small)
     print(comparison)
-    with replacing(out, _OVERWRITE.value) as unfinished:
-        small.save(unfinished)
+    save_model(small, out, options.overwrite)
     size = out.stat().st_size
     print(f"{out}: {size:,} bytes")
-    if _REPORT.value:
-        comparison.save(_REPORT.value, [ExportedFile(out.name, size)], _OVERWRITE.value)
-        print(pathlib.Path(_REPORT.value, "index.html"))
+    if options.report:
+        comparison.save(options.report, [Exported(out.name, size)], options.overwrite)
+        print(pathlib.Path(options.report, PAGE))
 
 
-def shrink_options() -> dict[str, Any]:
-    """The arguments of `tf_hetero.shrink` that the flags give."""
-    return {
-        "macs": budget("macs", _MACS.value),
-        "params": budget("params", _PARAMS.value),
-        "from_weights": _FROM_WEIGHTS.value,
-        "criterion": _CRITERION.value
-        or ("magnitude" if _FROM_WEIGHTS.value else "gradient"),
-        "per_mac": _PER_MAC.value,
-        "width_multiplier": _WIDTH.value,
-        "min_conv_fraction": _CONV.value,
-        "min_dense_fraction": _DENSE.value,
-        "min_channels": _MIN_CHANNELS.value,
-        "multiple_of": _MULTIPLE_OF.value,
-        "exclude": _EXCLUDE.value,
-        "only": _ONLY.value,
-        "batch_size": _BATCH_SIZE.value,
-        "seed": _SEED.value,
-    }
+def method_of(options: argparse.Namespace) -> Any:
+    """The method that the flags describe."""
+    import tf_hetero
+
+    default = "magnitude" if options.from_weights else "gradient"
+    return tf_hetero.LWDNA(
+        criterion=options.criterion or default,
+        per_mac=options.per_mac,
+        from_weights=options.from_weights,
+        batch_size=options.batch_size,
+        width_multiplier=options.width_multiplier,
+    )
+
+
+def widths_of(options: argparse.Namespace) -> Any:
+    """The width rules that the flags describe."""
+    import tf_hetero
+
+    return tf_hetero.WidthRules(
+        min_conv_fraction=options.min_conv_fraction,
+        min_dense_fraction=options.min_dense_fraction,
+        min_channels=options.min_channels,
+        multiple_of=options.multiple_of,
+        exclude=options.exclude,
+        only=options.only,
+    )
 
 
 def checked_out(path: str, overwrite: bool) -> pathlib.Path:
@@ -165,20 +181,13 @@ def budget(name: str, text: str | None) -> float | int | None:
 
 def read_batch(path: str) -> tuple[Any, Any]:
     """The arrays `x` and `y` of an `.npz` file."""
-    import numpy as np
-
-    if not zipfile.is_zipfile(path):
+    arrays = read_npz(path, "--data")
+    if not {"x", "y"} <= set(arrays):
         raise ValueError(
-            f"--data must be an .npz file. Received: --data={path}, which is none. Write "
-            "one with numpy.savez(path, x=examples, y=targets)."
+            f"--data must hold arrays x and y. Received: --data={path} with "
+            f"{list(arrays)}. Write it with numpy.savez(path, x=examples, y=targets)."
         )
-    with np.load(path) as arrays:
-        if not {"x", "y"} <= set(arrays.files):
-            raise ValueError(
-                f"--data must hold arrays x and y. Received: --data={path} with "
-                f"{arrays.files}. Write it with numpy.savez(path, x=examples, y=targets)."
-            )
-        return arrays["x"], arrays["y"]
+    return arrays["x"], arrays["y"]
 
 
 def loss_of(name: str, from_logits: bool) -> Any:
@@ -198,8 +207,3 @@ def loss_of(name: str, from_logits: bool) -> Any:
             f"--loss={name}"
         )
     return of_logits(from_logits=True)
-
-
-if __name__ == "__main__":
-    flags.mark_flags_as_required(["model", "data", "out"])
-    app.run(main)

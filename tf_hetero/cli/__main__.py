@@ -1,0 +1,5 @@
+"""`python -m tf_hetero.cli`, where the command `tf-hetero` is not on the path."""
+
+from tf_hetero.cli.main import main
+
+main()
