@@ -31,9 +31,9 @@ def run(options: argparse.Namespace) -> None:
     if options.report:
         check_report_path(options.report, options.overwrite)
 
-    import tf_hetero
+    from tf_hetero.report.comparing import compare
 
-    comparison = tf_hetero.compare(
+    comparison = compare(
         load_model(options.before, flag="BEFORE"), load_model(options.after, flag="AFTER")
     )
     print(comparison)

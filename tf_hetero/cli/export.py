@@ -47,9 +47,9 @@ def run(options: argparse.Namespace) -> None:
     if options.examples:
         examples = load_examples(options.examples)
 
-    import tf_hetero
+    from tf_hetero.deployment.exporting import export
 
-    exported = tf_hetero.export(
+    exported = export(
         load_model(options.model),
         options.path,
         options.format,

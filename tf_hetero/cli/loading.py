@@ -43,6 +43,9 @@ def load_model(path: str, compile: bool = False, flag: str = "--model") -> Any:
     check_model_file(path, flag)
     import keras
 
+    # Each method's layers are known to Keras once it is imported.
+    import tf_hetero.methods.registry  # noqa: F401
+
     try:
         return keras.models.load_model(path, compile=compile, safe_mode=True)
     except Exception as error:  # a file from anywhere may break anything in Keras

@@ -93,11 +93,13 @@ def run(options: argparse.Namespace) -> None:
     check_model_file(options.model)
     batch = read_batch(options.data)
 
-    import tf_hetero
+    from tf_hetero.report.comparing import compare
+    from tf_hetero.shrinking import shrink
+    from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
 
     loss = loss_of(options.loss, options.from_logits)
     model = load_model(options.model, compile=loss is None)
-    small = tf_hetero.shrink(
+    small = shrink(
         model,
         batch,
         loss,
@@ -109,8 +111,8 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.recalibrate:
         steps, size = options.recalibrate, options.batch_size
-        tf_hetero.recalibrate_batchnorm(small, batch, steps, size)
-    comparison = tf_hetero.compare(model, small)
+        recalibrate_batchnorm(small, batch, steps, size)
+    comparison = compare(model, small)
     print(comparison)
     save_model(small, out, options.overwrite)
     size = out.stat().st_size
@@ -122,10 +124,10 @@ def run(options: argparse.Namespace) -> None:
 
 def method_of(options: argparse.Namespace) -> Any:
     """The method that the flags describe."""
-    import tf_hetero
+    from tf_hetero.methods.lwdna.method import LWDNA
 
     default = "magnitude" if options.from_weights else "gradient"
-    return tf_hetero.LWDNA(
+    return LWDNA(
         criterion=options.criterion or default,
         per_mac=options.per_mac,
         from_weights=options.from_weights,
@@ -136,9 +138,9 @@ def method_of(options: argparse.Namespace) -> Any:
 
 def widths_of(options: argparse.Namespace) -> Any:
     """The width rules that the flags describe."""
-    import tf_hetero
+    from tf_hetero.widths.width_rules import WidthRules
 
-    return tf_hetero.WidthRules(
+    return WidthRules(
         min_conv_fraction=options.min_conv_fraction,
         min_dense_fraction=options.min_dense_fraction,
         min_channels=options.min_channels,
