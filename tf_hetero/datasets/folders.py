@@ -1,21 +1,26 @@
 """Folders of class folders of picture files."""
 
+import dataclasses
+import os
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from tf_hetero.datasets.pictures import Pictures
 from tf_hetero.datasets.records import IMAGENET_MEAN, IMAGENET_STD
-from tf_hetero.datasets.sources import Examples
+from tf_hetero.datasets.sources import Examples, demand
 from tf_hetero.datasets.transforms import resize_and_center_crop, resized_crop
 
 TEST_NAMES = ("test", "val", "validation")
-# How files of each kind begin and end (JPEG may be padded with zeros).
-_SIGNATURES = {
-    ".jpg": (b"\xff\xd8", b"\xff\xd9"),
-    ".jpeg": (b"\xff\xd8", b"\xff\xd9"),
-    ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"),
-}
+ENDINGS = (".jpg", ".jpeg", ".png")
+# Files of each part that are decoded at loading; the others are when they are read.
+SAMPLE = 32
+_DAMAGED = (
+    " must be a whole JPEG or PNG file. Received: a file that cannot be read and decoded. "
+    "It is missing, truncated or of another kind: replace it, or remove it and load again."
+)
 
 
 def folder(data_dir: str, image_size: int) -> Pictures:
@@ -36,8 +41,8 @@ def folder(data_dir: str, image_size: int) -> Pictures:
             f"{sorted(others)[:10]} in one of them alone."
         )
     return Pictures(
-        _examples(root / "train", classes),
-        _examples(tests[0], classes),
+        _files(root / "train", classes),
+        _files(tests[0], classes),
         classes=len(classes),
         input_shape=(image_size, image_size, 3),
         mean=IMAGENET_MEAN,
@@ -58,47 +63,85 @@ def class_names(path: pathlib.Path) -> list[str]:
     return names
 
 
-def _examples(path: pathlib.Path, classes: list[str]) -> Examples:
-    files, labels = [], []
+def _files(path: pathlib.Path, classes: list[str]) -> "Files":
+    names: list[str] = []
+    labels: list[int] = []
     for label, name in enumerate(classes):
         found = sorted(
-            f for f in (path / name).iterdir() if f.suffix.lower() in _SIGNATURES
+            file for file in os.listdir(path / name) if file.lower().endswith(ENDINGS)
         )
         if not found:
             raise ValueError(
-                f"{path / name} must hold pictures ({', '.join(_SIGNATURES)}). Received: "
-                "none."
+                f"{path / name} must hold pictures ({', '.join(ENDINGS)}). Received: none. "
+                "Put some there, or remove the folder of this class from both parts."
             )
-        for file in found:
-            check_picture_file(file)
-        files += [str(file) for file in found]
+        names += [f"{name}/{file}" for file in found]
         labels += [label] * len(found)
-    return Examples(np.array(files), np.array(labels, np.int64), decode)
+    # As bytes: a million names as an array of characters are four times as large.
+    encoded = np.array([os.fsencode(name) for name in names])
+    _check(str(path), encoded[:SAMPLE])
+    return Files(encoded, np.array(labels, np.int64), str(path))
 
 
-def decode(path):
+def _check(root: str, names: np.ndarray) -> None:
+    import tensorflow as tf
+
+    for name in names:
+        path = os.path.join(root, os.fsdecode(name))
+        try:
+            _decode(path)
+        except tf.errors.OpError as error:
+            raise ValueError(path + _DAMAGED) from error
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Files(Examples):
+    """Picture files and their labels.
+
+    Attributes:
+        x: names of the files, relative to `root`, as bytes.
+        y: labels `(n,)`.
+        root: the folder that they are in.
+    """
+
+    root: str = ""
+
+    def reader(self) -> Callable[[Any], Any]:
+        """As `Examples.reader`, with decoded pictures.
+
+        A file that cannot be decoded ends the pass with a
+        `tf.errors.InvalidArgumentError` that names it.
+        """
+        import tensorflow as tf
+
+        read, root = super().reader(), os.path.join(self.root, "")
+
+        def decoded(index, name, label):
+            return index, _decode(root + name), label
+
+        def checked(named, found):
+            _, name, _ = named
+            index, picture, label = found
+            right = index == named[0]
+            return index, demand(right, picture, root, name, _DAMAGED), label
+
+        def one_pass(key):
+            # TensorFlow's own error does not say in which file. It is logged, and
+            # the picture is then missing beside its name: no work for whole files.
+            named = read(key)
+            found = named.map(decoded, tf.data.AUTOTUNE, deterministic=True)
+            nothing = (np.int64(-1), np.zeros((0, 0, 3), np.uint8), np.int64(-1))
+            found = found.ignore_errors(log_warning=True).concatenate(
+                tf.data.Dataset.from_tensors(nothing)
+            )
+            return tf.data.Dataset.zip((named, found)).map(checked)
+
+        return one_pass
+
+
+def _decode(path: Any) -> Any:
     """The picture of a file, three channels."""
     import tensorflow as tf
 
-    contents = tf.io.read_file(path)
-    return tf.io.decode_image(contents, channels=3, expand_animations=False)
-
-
-def check_picture_file(path: pathlib.Path) -> None:
-    """Looks at the first and last bytes of a picture file.
-
-    Raises:
-        ValueError: if these are not what the kind of file demands.
-    """
-    begin, end = _SIGNATURES[path.suffix.lower()]
-    with path.open("rb") as file:
-        head = file.read(len(begin))
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 1024))
-        tail = file.read().rstrip(b"\0")
-    if head != begin or not tail.endswith(end):
-        which = "begin" if head != begin else "end"
-        raise ValueError(
-            f"{path} must be a whole {path.suffix} file. Received: {size} bytes that do "
-            f"not {which} like one. It is truncated, or of another kind."
-        )
+    picture = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
+    return tf.ensure_shape(picture, (None, None, 3))

@@ -49,9 +49,12 @@ def load(
         `Pictures`.
 
     Raises:
-        ValueError: if the name is unknown, a file or folder is missing, wrongly
-            laid out or truncated, labels do not fit, or more examples are asked
-            for than there are.
+        ValueError: if the name is unknown, a file or folder is missing or wrongly
+            laid out, labels do not fit, or more examples are asked for than there
+            are. Of picture files only a few are opened here, and of record files
+            the sizes are compared: other damage ends the training or evaluation
+            that comes upon it, with a `tf.errors.InvalidArgumentError` that names
+            the file.
 
     References:
         - Differentiable Meta Pruning via HyperNetworks, section 4.1, and The

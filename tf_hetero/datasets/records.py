@@ -1,12 +1,13 @@
-"""Sets that TensorFlow Datasets prepares, checked before they are read."""
+"""Sets that TensorFlow Datasets prepares, and the state of their files."""
 
 import os
 import pathlib
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from tf_hetero.datasets.pictures import Pictures
-from tf_hetero.datasets.sources import Examples, Records
+from tf_hetero.datasets.sources import DAMAGED, Examples, Records
 from tf_hetero.datasets.transforms import (
     pad_and_crop,
     resize_and_center_crop,
@@ -15,6 +16,8 @@ from tf_hetero.datasets.transforms import (
 
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+# Bytes beside a record: its length (8), and the checksums of that and of itself (4 each).
+_FRAME = 16
 
 
 def cifar(name: str, data_dir: str) -> Pictures:
@@ -89,17 +92,28 @@ def _prepare(builder: Any) -> None:
                 f"Received: {builder.data_dir} ({error})"
             ) from error
     for split in builder.info.splits.values():
-        for path, length in zip(split.filepaths, split.shard_lengths, strict=True):
-            check_record_file(str(path), length)
+        files = [str(path) for path in split.filepaths]
+        check_record_files(files, split.shard_lengths, split.num_bytes)
 
 
 def _in_memory(builder: Any, split: str) -> Examples:
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    dataset = builder.as_dataset(
-        split, batch_size=-1, as_supervised=True, shuffle_files=False
-    )
-    return Examples(*tfds.as_numpy(dataset))
+    try:
+        dataset = builder.as_dataset(
+            split, batch_size=-1, as_supervised=True, shuffle_files=False
+        )
+        return Examples(*tfds.as_numpy(dataset))
+    except tf.errors.DataLossError as error:
+        information = builder.info.splits[split]
+        for path, length in zip(
+            information.filepaths, information.shard_lengths, strict=True
+        ):
+            whole = tf.data.TFRecordDataset(str(path)).ignore_errors()
+            if whole.reduce(0, lambda count, _: count + 1) < length:
+                raise ValueError(f"{path}{DAMAGED}") from error
+        raise
 
 
 def streamed(builder: Any, split: str) -> Records:
@@ -116,18 +130,40 @@ def streamed(builder: Any, split: str) -> Records:
 
     information = builder.info.splits[split]
     files = [str(path) for path in information.filepaths]
-    return Records(files, information.num_examples, parse)
+    return Records(files, information.shard_lengths, parse)
+
+
+def check_record_files(paths: Sequence[str], lengths: Sequence[int], size: int) -> None:
+    """Checks the files of a split by their sizes, without opening those that agree.
+
+    Args:
+        paths: the TFRecord files.
+        lengths: number of records in each.
+        size: bytes of all records together, as TensorFlow Datasets recorded it.
+
+    Raises:
+        ValueError: if a file is missing, ends within a record, or does not hold its
+            number of records.
+    """
+    for path in paths:
+        if not os.path.exists(path):
+            raise ValueError(
+                f"The dataset must hold the file {path}. Received: no such file. Prepare "
+                "the set again."
+            )
+    if sum(map(os.path.getsize, paths)) != size + _FRAME * sum(lengths):
+        # Which file it is, if any: other versions may have recorded another size.
+        for path, length in zip(paths, lengths, strict=True):
+            check_record_file(path, length)
 
 
 def check_record_file(path: str, expected: int) -> None:
     """Walks over a TFRecord file without reading its contents.
 
     Raises:
-        ValueError: if it is missing, ends within a record, or does not hold the
-            expected number of records.
+        ValueError: if it ends within a record, or does not hold the expected number
+            of records.
     """
-    if not os.path.exists(path):
-        raise ValueError(f"The dataset must hold the file {path}. Received: no such file.")
     size, position, count = os.path.getsize(path), 0, 0
     with open(path, "rb") as file:
         while position < size:
@@ -135,8 +171,7 @@ def check_record_file(path: str, expected: int) -> None:
             header = file.read(8)
             if len(header) < 8:
                 break
-            # Length (8 bytes), its checksum (4), the record, its checksum (4).
-            position += 16 + struct.unpack("<Q", header)[0]
+            position += _FRAME + struct.unpack("<Q", header)[0]
             count += position <= size
     if position != size or count != expected:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Where examples come from: arrays, picture files, or TFDS records."""
+"""Where examples come from: arrays, or records of TensorFlow Datasets."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -6,20 +6,44 @@ from typing import Any
 
 import numpy as np
 
+DAMAGED = (
+    " must hold as many whole records as were prepared. Received: a file that is "
+    "truncated or damaged. Prepare the set again."
+)
+
+
+def demand(condition: Any, value: Any, *message: Any) -> Any:
+    """Lets a tensor through under a condition, within the graph of a pipeline.
+
+    Args:
+        condition: a tensor of one truth value.
+        value: a tensor.
+        message: strings and string tensors that are joined.
+
+    Returns:
+        `value`, in the graph made to wait for the condition.
+
+    Raises:
+        tf.errors.InvalidArgumentError: with the message, when the condition fails.
+    """
+    import tensorflow as tf
+
+    check = tf.debugging.Assert(condition, [tf.strings.join(message)])
+    with tf.control_dependencies([check]):
+        return tf.identity(value)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Examples:
     """Pictures and labels with random access.
 
     Attributes:
-        x: pictures `(n, height, width, channels)`, or whatever `decode` takes.
+        x: pictures `(n, height, width, channels)`.
         y: labels `(n,)`.
-        decode: makes a picture of an element of `x`, a TensorFlow function.
     """
 
     x: np.ndarray
     y: np.ndarray
-    decode: Callable[[Any], Any] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -41,10 +65,9 @@ class Examples:
         with tf.device("CPU"):
             x, y = tf.constant(self.x), tf.constant(self.y)
             indices = tf.range(len(self.y), dtype=tf.int64)
-        decode = self.decode or (lambda element: element)
 
         def example(index):
-            return index, decode(tf.gather(x, index)), tf.gather(y, index)
+            return index, tf.gather(x, index), tf.gather(y, index)
 
         def one_pass(key):
             order = indices
@@ -64,31 +87,51 @@ class Records:
 
     Attributes:
         files: the record files.
-        size: number of examples in them.
+        lengths: number of records in each.
         parse: makes `(picture, label)` of a record, a TensorFlow function.
         limit: only so many from the front; all if None.
         block: number of records that are shuffled together; two blocks are held.
     """
 
     files: Sequence[str]
-    size: int
+    lengths: Sequence[int]
     parse: Callable[[Any], tuple[Any, Any]]
     limit: int | None = None
     block: int = 8_192
 
     def __len__(self) -> int:
-        return self.size if self.limit is None else self.limit
+        return sum(self.lengths) if self.limit is None else self.limit
 
     def front(self, number: int) -> "Records":
         """The first examples."""
         return dataclasses.replace(self, limit=number)
 
     def reader(self) -> Callable[[Any], Any]:
-        """As `Examples.reader`; the index counts in the order drawn."""
+        """As `Examples.reader`; the index counts in the order drawn.
+
+        A file that is damaged or holds too few records ends the pass with a
+        `tf.errors.InvalidArgumentError` that names it.
+        """
         import tensorflow as tf
 
         with tf.device("CPU"):
             files = tf.constant(list(self.files))
+            lengths = tf.constant(list(self.lengths), tf.int64)
+            numbers = tf.range(len(self.files))
+
+        def of_file(number):
+            # TensorFlow's own error says where in a file, but not in which one: it is
+            # logged, and what is read in place of the first record missing fails.
+            name = files[number]
+            found = tf.data.TFRecordDataset(name).ignore_errors(log_warning=True)
+            missing = tf.data.Dataset.from_tensors("").map(
+                lambda record: demand(tf.constant(False), record, name, DAMAGED)
+            )
+            whole = found.concatenate(missing).take(lengths[number])
+            # Ignored, the error of a file that cannot be opened would come for ever.
+            opened = tf.data.FixedLengthRecordDataset(name, 1)
+            opened = opened.concatenate(tf.data.Dataset.from_tensors("")).take(1)
+            return opened.flat_map(lambda _: whole)
 
         def shuffled(key):
             random = tf.random.experimental
@@ -97,10 +140,11 @@ class Records:
             )
 
         def one_pass(key):
-            names = files
+            order = numbers
             if key is not None and self.limit is None:
-                names = tf.random.experimental.stateless_shuffle(files, key)
-            stream = tf.data.TFRecordDataset(names, num_parallel_reads=1).take(len(self))
+                order = tf.random.experimental.stateless_shuffle(numbers, key)
+            stream = tf.data.Dataset.from_tensor_slices(order).flat_map(of_file)
+            stream = stream.take(len(self))
             if key is not None:
                 blocks = stream.batch(self.block).enumerate()
                 stream = blocks.map(shuffled(key)).prefetch(1).unbatch()

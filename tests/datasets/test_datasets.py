@@ -1,30 +1,16 @@
-"""Pictures, their order and augmentation, and files that are not as they should be."""
+"""Pictures, their order and augmentation."""
 
 import dataclasses
-import pathlib
 import zipfile
 
 import numpy as np
 import pytest
+from picture_files import collect, pictures, record_file, tiny_imagenet_folder
 
 from tf_hetero import datasets
-from tf_hetero.datasets import folders, records, transforms
+from tf_hetero.datasets import records, transforms
 
 tf = pytest.importorskip("tensorflow")
-
-
-def collect(batches, count):
-    taken = [(np.array(x), np.array(y)) for x, y in batches.take(count)]
-    return [x for x, _ in taken], [y for _, y in taken]
-
-
-def pictures(size=50, **kwargs):
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 255, (size, 6, 6, 3), "uint8"), np.arange(size)
-    examples = datasets.Examples(x, y)
-    return datasets.Pictures(
-        examples, examples.front(7), size, (6, 6, 3), (0.0,) * 3, (1.0,) * 3, **kwargs
-    )
 
 
 def test_an_epoch_holds_every_picture_once():
@@ -117,24 +103,6 @@ def test_resized_crops_are_parts_of_the_area():
     assert min(ratios) > 0.65 and max(ratios) < 1.5
 
 
-def write_pictures(root, names, count=2, size=(20, 30)):
-    rng = np.random.default_rng(0)
-    for name in names:
-        (root / name).mkdir(parents=True)
-        for number in range(count):
-            x = rng.integers(0, 255, (*size, 3), "uint8")
-            encoded = tf.io.encode_jpeg(x) if number % 2 else tf.io.encode_png(x)
-            ending = "jpg" if number % 2 else "png"
-            (root / name / f"{number}.{ending}").write_bytes(encoded.numpy())
-
-
-@pytest.fixture
-def folder(tmp_path):
-    for part in ("train", "val"):
-        write_pictures(tmp_path / part, ("cat", "dog"))
-    return tmp_path
-
-
 def test_folder_of_class_folders(folder):
     data = datasets.load("folder", str(folder), image_size=16)
     assert (data.classes, data.input_shape, len(data.train)) == (2, (16, 16, 3), 4)
@@ -146,71 +114,13 @@ def test_folder_of_class_folders(folder):
     assert not datasets.load("folder", str(folder), flip=False).flip
 
 
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda root: (root / "train").rename(root / "training"), "a folder train/"),
-        (lambda root: (root / "val" / "dog").rename(root / "val" / "cow"), "same class"),
-        (
-            lambda root: truncate(root / "train" / "cat" / "1.jpg"),
-            "cat/1.jpg must be a whole",
-        ),
-        (lambda root: truncate(root / "val" / "dog" / "0.png"), "that do not end like one"),
-        (
-            lambda root: (root / "train" / "cat" / "0.jpg").write_bytes(b"?"),
-            "not begin like",
-        ),
-    ],
-)
-def test_damaged_folders_are_refused(folder, damage, message):
-    damage(folder)
-    with pytest.raises(ValueError, match=message):
-        datasets.load("folder", str(folder))
-
-
-def test_folder_without_pictures_or_classes(tmp_path):
-    for part in ("train", "test"):
-        for name in ("cat", "dog"):
-            (tmp_path / part / name).mkdir(parents=True)
-    with pytest.raises(ValueError, match=r"train/cat must hold pictures"):
-        datasets.load("folder", str(tmp_path))
-    with pytest.raises(ValueError, match=r"`data_dir` must exist. Received:.*nowhere"):
-        datasets.load("folder", str(tmp_path / "nowhere"))
-    (tmp_path / "train" / "dog").rmdir()
-    with pytest.raises(ValueError, match=r"at least two. Received: \['cat'\]"):
-        folders.class_names(tmp_path / "train")
-
-
-def record_file(path, count=5):
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for number in range(count):
-            writer.write(bytes([number]) * (number + 1))
-    return str(path)
-
-
-def test_record_files_are_walked_over(tmp_path):
-    whole = record_file(tmp_path / "whole")
-    records.check_record_file(whole, 5)
-    with pytest.raises(ValueError, match=r"must hold 6 whole records. Received: 5 records"):
-        records.check_record_file(whole, 6)
-    truncate(pathlib.Path(whole))
-    with pytest.raises(ValueError, match=r"whole must hold 5 whole records. Received: 4"):
-        records.check_record_file(whole, 5)
-    with pytest.raises(ValueError, match="no such file"):
-        records.check_record_file(str(tmp_path / "missing"), 5)
-
-
 def test_records_are_read_in_an_order_of_the_key(tmp_path):
     files = [record_file(tmp_path / str(number)) for number in range(3)]
 
     def parse(record):
         return tf.ones((2, 2, 1)), tf.strings.length(record)
 
-    source = datasets.Records(files, 15, parse)
+    source = datasets.Records(files, [5] * 3, parse)
     order = [int(y) for _, _, y in source.reader()(None)]
     assert order == [1, 2, 3, 4, 5] * 3
 
@@ -233,24 +143,6 @@ def test_records_are_read_in_an_order_of_the_key(tmp_path):
     data = datasets.Pictures(source, front, 6, (2, 2, 1), (0.0,), (1.0,))
     _, labels = collect(data.training_batches(10, 0), 4)
     assert [len(y) for y in labels] == [10, 5, 10, 5]
-
-
-def tiny_imagenet_folder(root, per_class=1):
-    """200 classes as in the published zip."""
-    picture = tf.io.encode_jpeg(np.full((64, 64, 3), 90, "uint8")).numpy()
-    names = [f"n{number:08d}" for number in range(200)]
-    (root / "val" / "images").mkdir(parents=True)
-    (root / "wnids.txt").write_text("\n".join(reversed(names)) + "\n")
-    annotations = []
-    for number, name in enumerate(names):
-        images = root / "train" / name / "images"
-        images.mkdir(parents=True)
-        for index in range(per_class):
-            (images / f"{name}_{index}.JPEG").write_bytes(picture)
-        if number < 10:
-            (root / "val" / "images" / f"val_{number}.JPEG").write_bytes(picture)
-            annotations.append(f"val_{number}.JPEG\t{name}\t0\t0\t62\t62")
-    (root / "val" / "val_annotations.txt").write_text("\n".join(annotations) + "\n")
 
 
 def test_tiny_imagenet_from_the_published_layout(tmp_path):
@@ -283,39 +175,6 @@ def test_tiny_imagenet_from_the_published_layout(tmp_path):
     assert [len(labels) for labels in y] == [150, 50]
     assert sorted(np.concatenate(y)) == list(range(200))
     assert x[0].shape == (150, 32, 32, 3)
-    damaged = next((tmp_path / "data").rglob("*train.tfrecord*"))
-    truncate(damaged)
-    with pytest.raises(ValueError, match=r"must hold 200 whole records. Received: 199"):
-        datasets.load("tiny_imagenet", str(tmp_path / "data"))
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda root: (root / "wnids.txt").unlink(), "must hold .*wnids.txt"),
-        (lambda root: (root / "wnids.txt").write_text("n1\n"), "must hold 200 lines"),
-        (
-            lambda root: (root / "val" / "images" / "val_3.JPEG").unlink(),
-            r"must name pictures in val/images.*'val_3.JPEG",
-        ),
-        (
-            lambda root: next((root / "train").rglob("n00000007*.JPEG")).unlink(),
-            r"for every line of wnids.txt. Received: none for \['n00000007'\]",
-        ),
-    ],
-)
-def test_damaged_tiny_imagenet_is_refused(tmp_path, damage, message):
-    root = tmp_path / "downloads" / "manual" / "tiny-imagenet-200"
-    tiny_imagenet_folder(root)
-    damage(root)
-    with pytest.raises(ValueError, match=message):
-        datasets.load("tiny_imagenet", str(tmp_path))
-
-
-def test_sets_that_are_prepared_by_hand_say_so(tmp_path):
-    for name in ("tiny_imagenet", "imagenet"):
-        with pytest.raises(ValueError, match=r"or its download in downloads/manual"):
-            datasets.load(name, str(tmp_path))
 
 
 def test_pictures_from_an_npz_file(tmp_path):
