@@ -15,7 +15,7 @@ def pictures(size=50, **kwargs):
     x, y = rng.integers(0, 255, (size, 6, 6, 3), "uint8"), np.arange(size)
     examples = datasets.Examples(x, y)
     return datasets.Pictures(
-        examples, examples.front(7), size, (6, 6, 3), (0.0,) * 3, (1.0,) * 3, **kwargs
+        examples, examples.part(7), size, (6, 6, 3), (0.0,) * 3, (1.0,) * 3, **kwargs
     )
 
 

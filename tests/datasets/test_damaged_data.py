@@ -40,19 +40,23 @@ def test_damaged_folders_are_refused(folder, damage, message):
 
 def test_a_folder_is_not_read_before_it_is_used(folder, monkeypatch):
     """A million pictures must not be opened before the first step."""
-    for number in range(40):
-        (folder / "train" / "cat" / f"more{number}.jpg").write_bytes(b"?")
-    monkeypatch.setattr(folders, "SAMPLE", 1)
     opened = []
     decode = folders._decode
     monkeypatch.setattr(
         folders, "_decode", lambda path: opened.append(path) or decode(path)
     )
-    assert len(datasets.load("folder", str(folder)).train) == 44
+    monkeypatch.setattr(folders, "SAMPLE", 1)
+    assert len(datasets.load("folder", str(folder)).train) == 4
     assert len(opened) == 2
-    monkeypatch.setattr(folders, "SAMPLE", 32)
+
+
+def test_a_sample_of_a_folder_is_read_at_once(folder, monkeypatch):
+    for number in range(40):
+        (folder / "train" / "dog" / f"more{number}.jpg").write_bytes(b"?")
     with pytest.raises(ValueError, match=r"more\d+.jpg must be a whole"):
         datasets.load("folder", str(folder))
+    monkeypatch.setattr(folders, "SAMPLE", 0)
+    assert len(datasets.load("folder", str(folder)).train) == 44
 
 
 @pytest.mark.parametrize(
@@ -128,7 +132,7 @@ def test_a_damaged_record_file_is_named_where_it_is_read(tmp_path, damage):
             tf.errors.InvalidArgumentError, match=r"other must hold as many"
         ):
             list(source.reader()(key))
-    assert len(list(source.front(5).reader()(None))) == 5
+    assert len(list(source.part(5).reader()(None))) == 5
     (tmp_path / "other").unlink()
     with pytest.raises(tf.errors.NotFoundError, match=r"other; No such file"):
         list(source.reader()(None))

@@ -5,10 +5,16 @@ import zipfile
 
 import numpy as np
 import pytest
-from picture_files import collect, pictures, record_file, tiny_imagenet_folder
+from picture_files import (
+    collect,
+    pictures,
+    record_file,
+    tiny_imagenet_folder,
+    write_pictures,
+)
 
 from tf_hetero import datasets
-from tf_hetero.datasets import records, transforms
+from tf_hetero.datasets import records, sources, transforms
 
 tf = pytest.importorskip("tensorflow")
 
@@ -108,10 +114,54 @@ def test_folder_of_class_folders(folder):
     assert (data.classes, data.input_shape, len(data.train)) == (2, (16, 16, 3), 4)
     (x,), (y,) = collect(data.test_batches(8), 3)
     assert x.shape == (4, 16, 16, 3)
-    np.testing.assert_array_equal(y, [0, 0, 1, 1])
+    np.testing.assert_array_equal(np.sort(y), [0, 0, 1, 1])
     (x,), _ = collect(data.training_batches(4, 0), 1)
     assert x.shape == (4, 16, 16, 3) and -3 < x.min() < x.max() < 3
     assert not datasets.load("folder", str(folder), flip=False).flip
+
+
+def test_a_small_part_of_a_folder_holds_many_classes(tmp_path):
+    """The listing is sorted by class, and a front of that would hold the first ones."""
+    for part in ("train", "val"):
+        write_pictures(tmp_path / part, [f"class{number}" for number in range(8)], 6)
+    path = str(tmp_path)
+    whole = datasets.load("folder", path)
+    cut = datasets.load("folder", path, train_examples=20, test_examples=20)
+    for part, all_of_it in ((cut.train, whole.train), (cut.test, whole.test)):
+        assert len(set(part.y)) > 5
+        # Names and labels belong together, and a part is a front of the whole.
+        assert [b"class%d" % y for y in part.y] == [name.split(b"/")[0] for name in part.x]
+        np.testing.assert_array_equal(part.x, all_of_it.x[:20])
+        assert sorted(all_of_it.x) != list(all_of_it.x)
+    np.testing.assert_array_equal(datasets.load("folder", path).train.x, whole.train.x)
+    np.testing.assert_array_equal(cut.first(9).train.x, whole.first(9).train.x)
+
+
+def test_a_small_part_of_an_npz_file_holds_many_classes(tmp_path):
+    """The file is sorted by class: it is cut by a draw, and whole in its order."""
+    y = np.repeat(np.arange(10), 20)
+    x = np.arange(200, dtype="uint8").reshape(-1, 1, 1, 1)
+    path = tmp_path / "sorted.npz"
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    whole = datasets.load("npz", str(path), train_examples=200)
+    np.testing.assert_array_equal(whole.train.y, y)
+    np.testing.assert_array_equal(whole.first(200).train.y, y)
+    cut = datasets.load("npz", str(path), train_examples=60, test_examples=30)
+    for part in (cut.train, cut.test, whole.first(30).train, cut.first(30).train):
+        assert len(set(part.y)) > 7
+        np.testing.assert_array_equal(part.x.ravel() // 20, part.y)
+        np.testing.assert_array_equal(part.x[:30], cut.train.x[:30])
+
+
+def test_the_draw_is_the_same_everywhere():
+    """Results are compared with those of other machines and other versions of NumPy."""
+    np.testing.assert_array_equal(sources.random_order(8), [6, 2, 1, 7, 3, 0, 5, 4])
+
+
+def test_sets_whose_classes_come_mixed_are_cut_from_the_front():
+    whole, cut = datasets.load("digits"), datasets.load("digits", train_examples=50)
+    np.testing.assert_array_equal(cut.train.x, whole.train.x[:50])
+    assert len(set(cut.train.y)) == 10
 
 
 def test_records_are_read_in_an_order_of_the_key(tmp_path):
@@ -137,7 +187,7 @@ def test_records_are_read_in_an_order_of_the_key(tmp_path):
     source = dataclasses.replace(source, block=4)  # blocks of 4, 4, 4 and 3
     assert len({tuple(shuffled(0, n)) for n in range(5)}) == 5
     assert sorted(shuffled(0, 1)) == sorted(order)
-    front = source.front(4)
+    front = source.part(4)
     assert len(front) == 4
     assert sorted(int(y) for _, _, y in front.reader()(np.array([0, 0]))) == [1, 2, 3, 4]
     data = datasets.Pictures(source, front, 6, (2, 2, 1), (0.0,), (1.0,))

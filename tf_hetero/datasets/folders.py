@@ -10,12 +10,12 @@ import numpy as np
 
 from tf_hetero.datasets.pictures import Pictures
 from tf_hetero.datasets.records import IMAGENET_MEAN, IMAGENET_STD
-from tf_hetero.datasets.sources import Examples, demand
+from tf_hetero.datasets.sources import Examples, demand, random_order
 from tf_hetero.datasets.transforms import resize_and_center_crop, resized_crop
 
 TEST_NAMES = ("test", "val", "validation")
 ENDINGS = (".jpg", ".jpeg", ".png")
-# Files of each part that are decoded at loading; the others are when they are read.
+# Files of each part, drawn, that are decoded at loading; the others are when read.
 SAMPLE = 32
 _DAMAGED = (
     " must be a whole JPEG or PNG file. Received: a file that cannot be read and decoded. "
@@ -24,7 +24,10 @@ _DAMAGED = (
 
 
 def folder(data_dir: str, image_size: int) -> Pictures:
-    """`train/CLASS/PICTURE` and `test/CLASS/PICTURE`, treated as ImageNet."""
+    """`train/CLASS/PICTURE` and `test/CLASS/PICTURE`, treated as ImageNet.
+
+    Either part is in a random order that depends on the number of its files alone.
+    """
     root = pathlib.Path(data_dir)
     tests = [root / name for name in TEST_NAMES if (root / name).is_dir()]
     if not (root / "train").is_dir() or not tests:
@@ -79,8 +82,11 @@ def _files(path: pathlib.Path, classes: list[str]) -> "Files":
         labels += [label] * len(found)
     # As bytes: a million names as an array of characters are four times as large.
     encoded = np.array([os.fsencode(name) for name in names])
+    # The names are sorted by class: in a random order, every front is a random part.
+    order = random_order(len(names))
+    encoded, numbers = encoded[order], np.array(labels, np.int64)[order]
     _check(str(path), encoded[:SAMPLE])
-    return Files(encoded, np.array(labels, np.int64), str(path))
+    return Files(encoded, numbers, root=str(path))
 
 
 def _check(root: str, names: np.ndarray) -> None:

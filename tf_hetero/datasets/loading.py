@@ -40,7 +40,13 @@ def load(
             - `"npz"`: a file with arrays `x_train, y_train, x_test, y_test`.
         data_dir: the folder or file; for TensorFlow Datasets its data folder
             (its own default if empty).
-        train_examples, test_examples: take only so many, from the front.
+        train_examples, test_examples: take only so many: the first ones of sets
+            whose classes come mixed, which are the digits and those of TensorFlow
+            Datasets (it shuffles them as it prepares them). Pictures of a
+            `"folder"` are put into a random order first, and a part of an `"npz"`
+            file is drawn at random, for both may be sorted by class. Both are the
+            same whenever and wherever they are loaded (`sources.DRAW_SEED`). A
+            whole `"npz"` file stays in its order.
         flip: whether training pictures are mirrored; as above if None. The
             released code of the papers mirrors on CIFAR only.
         image_size: pixels a side, for `"imagenet"` and `"folder"`.
@@ -69,8 +75,8 @@ def load(
     _check_labels(pictures)
     return dataclasses.replace(
         pictures,
-        train=_front(pictures.train, train_examples, "train_examples"),
-        test=_front(pictures.test, test_examples, "test_examples"),
+        train=_part(pictures.train, train_examples, "train_examples"),
+        test=_part(pictures.test, test_examples, "test_examples"),
         flip=pictures.flip if flip is None else flip,
     )
 
@@ -91,15 +97,15 @@ def _check_labels(pictures: Pictures) -> None:
             )
 
 
-def _front(part, number: int | None, argument: str):
+def _part(source, number: int | None, argument: str):
     if number is None:
-        return part
-    if not 0 < number <= len(part):
+        return source
+    if not 0 < number <= len(source):
         raise ValueError(
-            f"`{argument}` must be from 1 to {len(part)}, the size of this set. Received: "
-            f"{number}"
+            f"`{argument}` must be from 1 to {len(source)}, the size of this set. "
+            f"Received: {number}"
         )
-    return part.front(number)
+    return source.part(number)
 
 
 def _digits(data_dir: str, image_size: int) -> Pictures:
@@ -138,8 +144,8 @@ def _npz(data_dir: str, image_size: int) -> Pictures:
     channels = tuple(range(x_train.ndim - 1))
     mean, std = x_train.mean(channels), x_train.std(channels)
     return Pictures(
-        Examples(x_train, y_train),
-        Examples(x_test, y_test),
+        Examples(x_train, y_train, draw=True),
+        Examples(x_test, y_test, draw=True),
         classes=int(max(y_train.max(), y_test.max())) + 1,
         input_shape=x_train.shape[1:],
         mean=tuple(mean.tolist()),

@@ -63,16 +63,20 @@ class Pictures:
         return one_pass(np.array([seed, 0], np.int64))
 
     def test_batches(self, batch_size: int) -> Any:
-        """The test pictures in order, without augmentation."""
+        """The test pictures in their order, without augmentation."""
         import tensorflow as tf
 
         one_pass = self._batches(self.test, self.prepare, batch_size)
         return one_pass(None).prefetch(tf.data.AUTOTUNE)
 
     def first(self, number: int) -> "Pictures":
-        """The same with the first `number` training pictures, or all if there are fewer."""
+        """The same with `number` training pictures, or all if there are fewer.
+
+        As `load` cuts them: from the front, or by a draw that is always the same
+        where the pictures may be sorted by class.
+        """
         return dataclasses.replace(
-            self, train=self.train.front(min(number, len(self.train)))
+            self, train=self.train.part(min(number, len(self.train)))
         )
 
     def steps_per_epoch(self, batch_size: int) -> int:
