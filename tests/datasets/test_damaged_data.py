@@ -126,7 +126,7 @@ def test_a_damaged_record_file_is_named_where_it_is_read(tmp_path, damage):
     files = [record_file(tmp_path / name) for name in ("whole", "other")]
     parse = lambda record: (tf.ones((2, 2, 1)), tf.strings.length(record))  # noqa: E731
     damage(tmp_path / "other")
-    source = datasets.Records(files, [5, 5], parse)
+    source = datasets.Records(files, [5, 5], parse, "ten")
     for key in (None, np.array([0, 1])):
         with pytest.raises(
             tf.errors.InvalidArgumentError, match=r"other must hold as many"

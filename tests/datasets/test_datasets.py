@@ -170,7 +170,7 @@ def test_records_are_read_in_an_order_of_the_key(tmp_path):
     def parse(record):
         return tf.ones((2, 2, 1)), tf.strings.length(record)
 
-    source = datasets.Records(files, [5] * 3, parse)
+    source = datasets.Records(files, [5] * 3, parse, "fifteen")
     order = [int(y) for _, _, y in source.reader()(None)]
     assert order == [1, 2, 3, 4, 5] * 3
 

@@ -1,6 +1,7 @@
 """Folders of class folders of picture files."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 from collections.abc import Callable
@@ -10,12 +11,12 @@ import numpy as np
 
 from tf_hetero.datasets.pictures import Pictures
 from tf_hetero.datasets.records import IMAGENET_MEAN, IMAGENET_STD
-from tf_hetero.datasets.sources import Examples, demand, random_order
+from tf_hetero.datasets.sources import Examples, demand, digest, random_order
 from tf_hetero.datasets.transforms import resize_and_center_crop, resized_crop
 
 TEST_NAMES = ("test", "val", "validation")
 ENDINGS = (".jpg", ".jpeg", ".png")
-# Files of each part, drawn, that are decoded at loading; the others are when read.
+# Files of each part, drawn, that are decoded at loading and hashed for a fingerprint.
 SAMPLE = 32
 _DAMAGED = (
     " must be a whole JPEG or PNG file. Received: a file that cannot be read and decoded. "
@@ -111,6 +112,18 @@ class Files(Examples):
     """
 
     root: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the files by names within `root`, sizes, and a sample's contents."""
+        content = hashlib.sha256()
+        for number, name in enumerate(self.x):
+            path = os.path.join(os.fsencode(self.root), name)
+            content.update(b"%s\0%d\0" % (name, os.path.getsize(path)))
+            # Pictures of one kind may all be of one size, as uncompressed ones are.
+            if number < SAMPLE:
+                content.update(pathlib.Path(os.fsdecode(path)).read_bytes())
+        return f"{content.hexdigest()} {digest(self.y)}"
 
     def reader(self) -> Callable[[Any], Any]:
         """As `Examples.reader`, with decoded pictures.

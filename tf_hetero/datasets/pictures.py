@@ -1,6 +1,8 @@
 """Labelled pictures and how a network is to see them."""
 
 import dataclasses
+import functools
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +35,22 @@ class Pictures:
     augment: tuple[Transform, ...] = ()
     prepare: tuple[Transform, ...] = ()
     flip: bool = False
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Identifies the data by content, for the identity of a run: 16 hex digits.
+
+        Equal for the same data in another place; another one for other pictures,
+        labels, normalization, or another part of them. Cropping and mirroring are
+        settings of a run and have no influence. It is cheap rather than proof
+        against every change: arrays are hashed whole up to `sources.HASHED_BYTES`
+        and by an even sample beyond, picture files by name and size and a few by
+        their bytes, records by name, version and numbers of TensorFlow Datasets.
+        """
+        # Digits that all machines agree upon: means are sums in an order of their own.
+        scale = [f"{value:.6g}" for value in (*self.mean, *self.std)]
+        data = (self.train.fingerprint, self.test.fingerprint, self.classes, scale)
+        return hashlib.sha256(repr(data).encode()).hexdigest()[:16]
 
     def training_batches(self, batch_size: int, seed: int, first_epoch: int = 0) -> Any:
         """Shuffled and augmented training batches, epoch after epoch without end.

@@ -130,7 +130,8 @@ def streamed(builder: Any, split: str) -> Records:
 
     information = builder.info.splits[split]
     files = [str(path) for path in information.filepaths]
-    return Records(files, information.shard_lengths, parse)
+    name = f"{builder.info.full_name}/{split}"
+    return Records(files, information.shard_lengths, parse, name)
 
 
 def check_record_files(paths: Sequence[str], lengths: Sequence[int], size: int) -> None:

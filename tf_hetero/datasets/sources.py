@@ -1,6 +1,7 @@
 """Where examples come from: arrays, or records of TensorFlow Datasets."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ import numpy as np
 # Of what is drawn once, at loading, whatever the seed of a run: runs with several
 # seeds are compared on the same pictures.
 DRAW_SEED = 0
+# Of a larger array, every so many-th example is hashed, so that no more than this is.
+HASHED_BYTES = 64 * 2**20
 DAMAGED = (
     " must hold as many whole records as were prepared. Received: a file that is "
     "truncated or damaged. Prepare the set again."
@@ -21,6 +24,14 @@ def random_order(size: int) -> np.ndarray:
     From `DRAW_SEED` by NumPy's legacy generator, whose stream is frozen.
     """
     return np.random.RandomState(DRAW_SEED).permutation(size)
+
+
+def digest(array: np.ndarray) -> str:
+    """A hash of type, shape and contents: all, or an even sample of a large array."""
+    stride = max(1, -(-array.nbytes // HASHED_BYTES))
+    content = hashlib.sha256(f"{array.dtype.str} {array.shape}".encode())
+    content.update(np.ascontiguousarray(array[::stride]).data)
+    return content.hexdigest()
 
 
 def demand(condition: Any, value: Any, *message: Any) -> Any:
@@ -60,6 +71,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies pictures and labels by their contents."""
+        return f"{digest(self.x)} {digest(self.y)}"
 
     def part(self, number: int) -> "Examples":
         """So many of the examples: the first ones, or with `draw` a random part.
@@ -109,6 +125,7 @@ class Records:
         files: the record files.
         lengths: number of records in each.
         parse: makes `(picture, label)` of a record, a TensorFlow function.
+        name: identifies the records, wherever they are: set, version and split.
         limit: only so many from the front; all if None.
         block: number of records that are shuffled together; two blocks are held.
     """
@@ -116,11 +133,17 @@ class Records:
     files: Sequence[str]
     lengths: Sequence[int]
     parse: Callable[[Any], tuple[Any, Any]]
+    name: str
     limit: int | None = None
     block: int = 8_192
 
     def __len__(self) -> int:
         return sum(self.lengths) if self.limit is None else self.limit
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the records by their name and numbers, without reading them."""
+        return f"{self.name} {list(self.lengths)} {len(self)}"
 
     def part(self, number: int) -> "Records":
         """The first examples: TensorFlow Datasets shuffles records as it writes them."""
