@@ -98,7 +98,7 @@ def test_a_name_that_is_no_output_is_refused(y, message):
 
 def test_loss_weights_of_a_compiled_model_count():
     model, (x, zebra, ant) = two_heads(list), batch()
-    model.compile("sgd", SPARSE, loss_weights=[0.25, 4.0])
+    model.compile("sgd", [SPARSE, SPARSE], loss_weights=[0.25, 4.0])
     expected = by_hand(model, x, zebra, ant, weights=(0.25, 4.0))
     np.testing.assert_allclose(scores(model, x, [zebra, ant]), expected, rtol=1e-4)
     plain = by_hand(model, x, zebra, ant)
@@ -111,8 +111,10 @@ def test_sample_weights_count():
     expected = by_hand(model, x, zebra, ant, sample_weight=weights)
     found = scores(model, x, [zebra, ant], SPARSE, sample_weight=weights)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
-    small = th.shrink(model, (x, [zebra, ant], weights), SPARSE, macs=0.7)
-    other = th.shrink(model, (x, [zebra, ant], weights[::-1].copy()), SPARSE, macs=0.7)
+    small, other = (
+        th.shrink(model, (x, [zebra, ant], w), SPARSE, 0.7, widths=th.WidthRules(0.0, 0.0))
+        for w in (weights, weights[::-1].copy())
+    )
     kernels = [m.get_layer("stem").kernel.numpy() for m in (small, other)]
     assert kernels[0].shape == kernels[1].shape
     assert np.any(kernels[0] != kernels[1]), "weights decide which channels stay"
@@ -158,6 +160,20 @@ def test_a_search_by_mch_matches_names_and_weights():
     losses = []
     for y in ([zebra, ant], {"ant": ant, "zebra": zebra}):
         search = th.HyperStructureSearch(model, macs=0.8)
-        search.compile("adam", SPARSE, loss_weights=[0.5, 2.0])
+        search.compile("adam", [SPARSE, SPARSE], loss_weights=[0.5, 2.0])
         losses.append(search.evaluate(x, y, verbose=0, return_dict=True)["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_activity_regularizers_count_in_a_search_by_mch():
+    """With all gates open the loss of a step is that of the whole model."""
+    x, zebra, ant = batch()
+    losses = []
+    for regularizer in (None, keras.regularizers.L2(0.5)):
+        model = two_heads(list, regularizer)
+        model.set_weights([0.1 * np.ones(w.shape, "f") for w in model.get_weights()])
+        search = th.HyperStructureSearch(model, macs=0.8, backward_pruning=20.0, seed=0)
+        search.compile("adam", SPARSE, run_eagerly=True)
+        losses.append(search.train_on_batch(x, [zebra, ant], return_dict=True)["loss"])
+    added = 0.5 * np.sum(np.square(model.get_layer("stem")(x))) / len(x)
+    assert losses[1] - losses[0] == pytest.approx(added, rel=1e-4)

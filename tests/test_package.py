@@ -171,6 +171,9 @@ def test_files_and_functions_stay_short():
                 body = node.body[1:] if ast.get_docstring(node) else node.body
                 length = body[-1].end_lineno - body[0].lineno + 1 if body else 0
                 assert length <= 45, f"{path.name}: {node.name}"
+                named = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                taken = [a.arg for a in named if a.arg not in ("self", "cls")]
+                assert len(taken) <= 12, f"{path.name}: {node.name}"
 
 
 def test_version_is_in_one_place():

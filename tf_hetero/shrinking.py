@@ -79,7 +79,7 @@ def shrink(
 
     References:
         - The Heterogeneity Hypothesis, section 4.
-        - Differentiable Meta Pruning via HyperNetworks, section 3.3.
+        - Differentiable Meta Pruning via HyperNetworks, section 3.
         - Model Compression via Hyper-Structure Network, section 3.
     """
     method = get(method)

@@ -50,7 +50,7 @@ def main(argv: list[str]) -> None:
 
 def cover(family: str, names: list[str]) -> list[str]:
     """Proves all models, writes the page, and returns what got worse."""
-    from tools.experiment.provenance import write_text
+    from tf_hetero.files import write_text
     from tools.proofs.page import page, row
 
     folder, regressions = pathlib.Path(_RESULTS.value), []

@@ -63,7 +63,8 @@ def _run(missing: list[tuple[str, int]]) -> None:
     import keras
 
     from tf_hetero import datasets
-    from tools.experiment.provenance import circumstances, write_text
+    from tf_hetero.files import write_text
+    from tools.experiment.provenance import circumstances
 
     model = keras.models.load_model(_MODEL.value)
     pictures = datasets.load(

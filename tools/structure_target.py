@@ -40,7 +40,8 @@ def main(argv: list[str]) -> None:
 
 
 def _result(name: str) -> dict[str, Any]:
-    from tools.experiment.provenance import circumstances, write_text
+    from tf_hetero.files import write_text
+    from tools.experiment.provenance import circumstances
 
     path = pathlib.Path(_RESULTS.value) / f"{name}.json"
     if not path.exists():

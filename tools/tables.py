@@ -47,14 +47,15 @@ def main(argv: list[str]) -> None:
     text = table(results)
     print(text)
     if _OUTPUT.value:
-        from tools.experiment.provenance import write_text
+        from tf_hetero.files import write_text
 
         write_text(pathlib.Path(_OUTPUT.value), text)
 
 
 def _result(row: str, criterion: str, seed: int) -> dict[str, Any]:
     """What was counted of a row, now or before."""
-    from tools.experiment.provenance import circumstances, write_text
+    from tf_hetero.files import write_text
+    from tools.experiment.provenance import circumstances
     from tools.experiment.rows import PRINTED
 
     if row not in PRINTED:

@@ -14,8 +14,14 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from absl import app, flags, logging
-from ml_collections import config_flags
+try:
+    from absl import app, flags, logging
+    from ml_collections import config_flags
+except ImportError as missing:
+    raise ImportError(
+        f"tools.train needs the extra 'train'. Received: {missing}. Install it with "
+        "pip install -e '.[train]'."
+    ) from missing
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything that is written.")

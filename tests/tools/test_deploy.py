@@ -12,8 +12,9 @@ import pytest
 
 import tf_hetero as th
 from tf_hetero import datasets, models
+from tf_hetero.files import save_model
 from tools.experiment import deployment as deploying
-from tools.experiment.networks import logits_loss, save_keras
+from tools.experiment.networks import logits_loss
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("sklearn")
@@ -50,7 +51,7 @@ def test_the_command_on_digits(tmp_path):
     model.compile(keras.optimizers.Adam(0.01), logits_loss())
     batches = pictures.training_batches(64, 0)
     model.fit(batches, steps_per_epoch=7, epochs=20, verbose=0)
-    save_keras(model, tmp_path / "digits.keras")
+    save_model(model, tmp_path / "digits.keras")
     command = [
         *(sys.executable, "-m", "tools.deploy", f"--model={tmp_path}/digits.keras"),
         *("--dataset=digits", f"--workdir={tmp_path}/out", "--epochs=10"),

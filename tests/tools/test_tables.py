@@ -12,8 +12,8 @@ from test_models import PRINTED as MEASURED
 
 import tf_hetero as th
 from tf_hetero import models
+from tf_hetero.files import write_text
 from tools.experiment import networks, rows, settings
-from tools.experiment.provenance import write_text
 
 # MCH, section 4.1: lambda, pictures of the search; rate, momentum, decay, epochs and steps
 # of the fine-tuning.

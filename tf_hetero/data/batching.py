@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -41,7 +41,7 @@ def batches(data: Any, batch_size: int, seed: int) -> Iterator[Any]:
     """Batches as the data holds them, at least one.
 
     Args:
-        data: an array or a tuple of (structures of) arrays, whose examples are
+        data: an array, or a tuple or dict of (structures of) arrays, whose examples are
             shuffled, or a `tf.data.Dataset`, a `keras.utils.PyDataset` or any
             iterable of batches.
         batch_size, seed: for arrays.
@@ -105,7 +105,7 @@ def steps_of_an_epoch(
 
 
 def _iterator(data: Any, batch_size: int, seed: int) -> Iterator[Any]:
-    if isinstance(data, (tuple, list)) or hasattr(data, "shape"):
+    if isinstance(data, (tuple, list, Mapping)) or hasattr(data, "shape"):
         return _shuffled(data, batch_size, seed)
     if isinstance(data, keras.utils.PyDataset):
         return (data[index] for index in range(len(data)))

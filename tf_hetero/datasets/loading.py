@@ -9,6 +9,7 @@ import numpy as np
 from tf_hetero.datasets import folders, records
 from tf_hetero.datasets.pictures import Pictures
 from tf_hetero.datasets.sources import Examples
+from tf_hetero.extras import needed
 
 
 def load(
@@ -110,14 +111,7 @@ def _part(source, number: int | None, argument: str):
 
 def _digits(data_dir: str, image_size: int) -> Pictures:
     del data_dir, image_size
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ValueError(
-            "The digits come with scikit-learn, which is not installed. Received: "
-            "dataset='digits'. Install it: pip install 'tf_hetero[demo]'."
-        ) from error
-
+    load_digits = needed("sklearn.datasets", "train", "dataset='digits'").load_digits
     x, y = load_digits(return_X_y=True)
     x = x.reshape(-1, 8, 8, 1).astype(np.float32)
     train, test = Examples(x[:400], y[:400]), Examples(x[400:], y[400:])

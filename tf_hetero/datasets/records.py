@@ -13,6 +13,7 @@ from tf_hetero.datasets.transforms import (
     resize_and_center_crop,
     resized_crop,
 )
+from tf_hetero.extras import needed
 
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
@@ -22,7 +23,7 @@ _FRAME = 16
 
 def cifar(name: str, data_dir: str) -> Pictures:
     """CIFAR-10 or CIFAR-100, in memory."""
-    import tensorflow_datasets as tfds
+    tfds = needed("tensorflow_datasets", "train", "This data set")
 
     builder = tfds.builder(name, data_dir=data_dir or None)
     _prepare(builder)
@@ -40,6 +41,7 @@ def cifar(name: str, data_dir: str) -> Pictures:
 
 def tiny_imagenet(data_dir: str) -> Pictures:
     """Tiny-ImageNet-200, in memory (1.3 GB)."""
+    needed("tensorflow_datasets", "train", "This data set")
     from tf_hetero.datasets.tiny_imagenet import TinyImagenet200
 
     builder = TinyImagenet200(data_dir=data_dir or None)
@@ -57,7 +59,7 @@ def tiny_imagenet(data_dir: str) -> Pictures:
 
 def imagenet(data_dir: str, image_size: int) -> Pictures:
     """ImageNet of 2012, read from its files while training."""
-    import tensorflow_datasets as tfds
+    tfds = needed("tensorflow_datasets", "train", "This data set")
 
     builder = tfds.builder("imagenet2012", data_dir=data_dir or None)
     _prepare(builder)
@@ -98,7 +100,8 @@ def _prepare(builder: Any) -> None:
 
 def _in_memory(builder: Any, split: str) -> Examples:
     import tensorflow as tf
-    import tensorflow_datasets as tfds
+
+    tfds = needed("tensorflow_datasets", "train", "This data set")
 
     try:
         dataset = builder.as_dataset(
@@ -119,7 +122,8 @@ def _in_memory(builder: Any, split: str) -> Examples:
 def streamed(builder: Any, split: str) -> Records:
     """A split read from its files; its pictures are JPEG of any size."""
     import tensorflow as tf
-    import tensorflow_datasets as tfds
+
+    tfds = needed("tensorflow_datasets", "train", "This data set")
 
     features = builder.info.features
     decoders = {"image": tfds.decode.SkipDecoding()}

@@ -60,7 +60,7 @@ def trace(
     [('stem', 16)]
 
     References:
-        - Differentiable Meta Pruning via HyperNetworks, section 3.3 (latent
+        - Differentiable Meta Pruning via HyperNetworks, section 3.4 (latent
           vector sharing), generalised from residual networks to any graph.
     """
     if grouped not in (None, *GROUPED):

@@ -1,7 +1,7 @@
 """What every method is: a value that turns a model and data into scores."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
@@ -10,6 +10,8 @@ import numpy as np
 from tf_hetero.data.batching import Batch
 from tf_hetero.data.losses import Objective
 from tf_hetero.graph.channels import ChannelGraph, Masks
+from tf_hetero.graph.keras_internals import seeded_initializers
+from tf_hetero.surgery.rebuilding import rebuild
 from tf_hetero.surgery.stripping import strip
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import WidthRules
@@ -106,6 +108,27 @@ class Method:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """From what `get_config` gave."""
         return cls(**config)
+
+
+def with_fresh_weights(graph: ChannelGraph, masks: Masks, seed: int) -> keras.Model:
+    """The smaller model with weights drawn anew."""
+    with seeded_initializers(seed):
+        return rebuild(graph, graph.keep(masks), float32=True).model
+
+
+def optimizer_config(optimizer: Any, check: Callable[[Any], None]) -> dict[str, Any] | None:
+    """An optimizer as its config, so that each search has one of its own.
+
+    Args:
+        optimizer: an optimizer, its config, or None.
+        check: refuses what is no optimizer of the method.
+    """
+    if isinstance(optimizer, Mapping):
+        optimizer = keras.optimizers.deserialize(dict(optimizer))
+    if optimizer is None:
+        return None
+    check(optimizer)
+    return keras.optimizers.serialize(optimizer)
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:

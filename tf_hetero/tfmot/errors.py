@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import tree
 
+from tf_hetero.extras import needed
+
 _PREPROCESSING = (
     "Leave preprocessing out of the model (include_preprocessing=False in "
     "keras.applications) and give it prepared data; a hard-sigmoid or hard-swish, which "
@@ -61,7 +63,7 @@ def _layer(model: Any, quantize: Callable[[Any], Any], error: Exception) -> Any:
 
 def _alone(layer: Any) -> Any:
     """A tf_keras model of a new layer like this one."""
-    import tf_keras
+    tf_keras = needed("tf_keras", "tfmot", "tf_hetero.tfmot")
 
     inputs = tree.map_structure(
         lambda x: tf_keras.Input(x.shape[1:], dtype=x.dtype), layer.get_input_at(0)

@@ -7,6 +7,7 @@ import numpy as np
 from keras import tree
 
 from tf_hetero.data.structures import input_tensors
+from tf_hetero.extras import needed
 from tf_hetero.graph.calls import Call, FlatGraph, Tensor
 from tf_hetero.graph.flattening import check_plain, flatten
 from tf_hetero.tfmot.layers import LAYERS, Apply, NoCounterpart, check_policy
@@ -52,7 +53,7 @@ def to_tf_keras(model: Any) -> Any:
     >>> rebuilt.get_layer("stem").__module__.split(".")[0]
     'tf_keras'
     """
-    import tf_keras
+    tf_keras = needed("tf_keras", "tfmot", "tf_hetero.tfmot")
 
     if isinstance(model, tf_keras.Model):
         raise ValueError(
@@ -139,7 +140,7 @@ def _check_outputs(model: Any, flat: FlatGraph, rebuilt: Any, tensors: dict) -> 
 
 def _differences(flat, x, rebuilt, tensors, wanted: set[int]) -> dict[int, float]:
     """`{key: difference}` for the wanted tensors that calls make."""
-    import tf_keras
+    tf_keras = needed("tf_keras", "tfmot", "tf_hetero.tfmot")
 
     expected: dict[int, Any] = {}
 

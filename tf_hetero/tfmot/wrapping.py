@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tf_hetero.extras import needed
 from tf_hetero.graph.patterns import matching
 from tf_hetero.tfmot.errors import unquantizable
 from tf_hetero.tfmot.models import to_tf_keras
@@ -52,13 +53,14 @@ def import_tfmot() -> Any:
     >>> schedule = tfmot.sparsity.keras.PolynomialDecay(0.0, 0.8, 1000, 5000)
     """
     import tensorflow as tf
-    import tf_keras  # noqa: F401 - it makes some of the lazy modules below anew
+
+    needed("tf_keras", "tfmot", "tf_hetero.tfmot")  # makes some lazy modules anew
 
     for module in (tf, tf.compat.v1, tf.compat.v2):
         operator.attrgetter("keras.layers")(module)  # decides now which Keras it means
     before = os.environ.get(LEGACY)
     try:
-        import tensorflow_model_optimization as tfmot
+        tfmot = needed("tensorflow_model_optimization", "tfmot", "tf_hetero.tfmot")
     finally:
         os.environ.pop(LEGACY, None)
         if before is not None:
@@ -283,7 +285,7 @@ def _check_pruned(model: Any) -> None:
 
 def _in_tf_keras(model: Any) -> Any:
     """A tf_keras model itself, any other one built again."""
-    import tf_keras
+    tf_keras = needed("tf_keras", "tfmot", "tf_hetero.tfmot")
 
     return model if isinstance(model, tf_keras.Model) else to_tf_keras(model)
 
@@ -292,7 +294,7 @@ def _wrapped(
     model: Any, wrap: Callable[[Any], Any], kinds: set[str], exclude: Sequence[str]
 ) -> Any:
     """The tf_keras model with `wrap` around its layers of these classes."""
-    import tf_keras
+    tf_keras = needed("tf_keras", "tfmot", "tf_hetero.tfmot")
 
     names = {layer.name for layer in model.layers if type(layer).__name__ in kinds}
     left = names - matching(exclude, {n: (n,) for n in sorted(names)}, "exclude", "a layer")

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-ROOT = pathlib.Path(__file__).parent.parent
+ROOT = pathlib.Path(__file__).parent.parent.parent
 SIZE, CLASSES = 96, 10
 CLIENTS = (1, 8)
 TURNS, REQUESTS = 6, 20

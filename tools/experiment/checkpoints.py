@@ -6,7 +6,6 @@ then renamed: it is there or it is not.
 """
 
 import json
-import os
 import pathlib
 import shutil
 import time
@@ -15,8 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_hetero.files import replacing
 from tools.experiment.identity import refuse_other
-from tools.experiment.provenance import write_text
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -114,10 +113,6 @@ class Checkpoint(keras.callbacks.Callback):
             self._kept_epochs, self._kept_seconds = self.epochs, self.seconds
 
     def _keep(self) -> None:
-        unfinished = self.folder / "unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        self.model.save_weights(unfinished / "model.weights.h5")
         state = {
             "epochs": self.epochs,
             "seconds": self.seconds,
@@ -125,11 +120,15 @@ class Checkpoint(keras.callbacks.Callback):
             "looks": self.looks,
             "settings": self.settings,
         }
-        write_text(unfinished / "state.json", json.dumps(state))
         earlier = list(self.folder.glob("epoch-*"))
-        os.replace(unfinished, self.folder / f"epoch-{self.epochs:05}")
+        kept = self.folder / f"epoch-{self.epochs:05}"
+        with replacing(kept, overwrite=True) as unfinished:
+            unfinished.mkdir()
+            self.model.save_weights(unfinished / "model.weights.h5")
+            (unfinished / "state.json").write_text(json.dumps(state))
         for folder in earlier:
-            shutil.rmtree(folder)
+            if folder != kept:
+                shutil.rmtree(folder)
 
     def remove(self) -> None:
         """Forgets everything, once what came of it is kept elsewhere."""

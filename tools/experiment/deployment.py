@@ -15,9 +15,10 @@ import numpy as np
 import tf_hetero
 from tf_hetero import datasets, tfmot
 from tf_hetero.deployment import run_exported
+from tf_hetero.files import save_model, write_text
 from tools.experiment.identity import file_digest, refuse_other
-from tools.experiment.networks import check_fits, logits_loss, save_keras
-from tools.experiment.provenance import circumstances, write_text
+from tools.experiment.networks import check_fits, logits_loss
+from tools.experiment.provenance import circumstances
 
 ROUNDS = 200
 ZEROS, CLUSTERS = 0.5, 32
@@ -66,9 +67,7 @@ def deploy(
     write_text(folder / "results.json", text + "\n")
     write_text(folder / "results.md", table(rows) + "\n")
     files_in_report = [
-        tf_hetero.Exported(
-            path.name, row["bytes"], row["milliseconds"], row["accuracy"]
-        )
+        tf_hetero.Exported(path.name, row["bytes"], row["milliseconds"], row["accuracy"])
         for path, row in zip(files.values(), rows, strict=True)
     ]
     comparison = tf_hetero.compare(model, networks["shrunk"])
@@ -91,7 +90,7 @@ def _shrunk(model, pictures, options: Options, folder: pathlib.Path) -> keras.Mo
         some = pictures.first(2560)
         tf_hetero.recalibrate_batchnorm(shrunk, some.plain_batches(256, options.seed))
         _train(shrunk, keras, pictures, options, options.learning_rate, options.epochs)
-        save_keras(tf_hetero.strip(shrunk, {}), path)
+        save_model(tf_hetero.strip(shrunk, {}), path)
     return keras.models.load_model(path)
 
 

@@ -5,6 +5,8 @@ import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tf_hetero.files import replacing
+
 BASELINE_COLOR = "#555555"
 _COLORS = ("#d1495b", "#30638e", "#edae49", "#00798c", "#8e5572", "#7a9e3b", "#c46a2d")
 
@@ -52,8 +54,6 @@ def legend(axes) -> None:
 
 
 def save_figure(figure, path: pathlib.Path) -> None:
-    """Writes a figure beside, then renames."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    figure.savefig(unfinished, dpi=120)
-    unfinished.replace(path)
+    """Writes a figure whole or not at all."""
+    with replacing(path, overwrite=True) as unfinished:
+        figure.savefig(unfinished, dpi=120)

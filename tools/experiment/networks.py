@@ -1,13 +1,12 @@
 """The networks of an experiment before training, and what they cost."""
 
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 import tf_hetero
-from tf_hetero import datasets, files, models
+from tf_hetero import datasets, models
 from tf_hetero.report.comparing import layer_widths
 from tools.experiment.settings import Arm, Settings
 
@@ -125,8 +124,3 @@ def cost(model: keras.Model) -> dict[str, Any]:
 def logits_loss() -> keras.losses.Loss:
     """Cross-entropy on logits, the loss of every run."""
     return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def save_keras(model: keras.Model, path: pathlib.Path) -> None:
-    """Saves a model as `.keras`, beside first, then renamed."""
-    files.save_model(model, path)

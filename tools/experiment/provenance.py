@@ -1,4 +1,4 @@
-"""Where results come from: command, machine, date; and how they are written."""
+"""Where results come from: command, machine, date."""
 
 import datetime
 import os
@@ -8,8 +8,6 @@ import re
 import sys
 
 import keras
-
-from tf_hetero import files
 
 
 def circumstances(module: str) -> dict[str, str]:
@@ -37,8 +35,3 @@ def machine() -> str:
         f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"Keras {keras.__version__} on {keras.backend.backend()}"
     )
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes beside, then renames."""
-    files.write_text(path, text)

@@ -8,10 +8,10 @@ from typing import Any
 import keras
 
 import tf_hetero
-from tf_hetero.files import replacing
+from tf_hetero.files import replacing, save_model, write_text
 from tools.experiment.identity import devices, file_digest, refuse_other
-from tools.experiment.networks import cost, save_keras
-from tools.experiment.provenance import circumstances, write_text
+from tools.experiment.networks import cost
+from tools.experiment.provenance import circumstances
 from tools.experiment.settings import Arm, Settings
 from tools.experiment.stages import Stages
 from tools.experiment.training import train
@@ -116,7 +116,7 @@ def prepared_teacher(stages: Stages, arm: Arm) -> keras.Model | None:
 def save(model: keras.Model, run: Run) -> None:
     """Saves a plain copy as `.keras` and, where TensorFlow is, as SavedModel."""
     folder, plain = run.workdir / "models", tf_hetero.strip(model, {})
-    save_keras(plain, folder / f"{run.name}.keras")
+    save_model(plain, folder / f"{run.name}.keras")
     if keras.backend.backend() != "tensorflow":
         return
     with replacing(folder / run.name, overwrite=True) as unfinished:

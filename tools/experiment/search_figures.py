@@ -10,8 +10,8 @@ def search_progress(results: Sequence[dict[str, Any]]) -> Any:
     """Three panels from the looks of `StopAtBudget`.
 
     The MACs that would be kept, every seed; the units kept of each channel group; the
-    deciles of the latents' magnitudes (both of the first search). DHP's Figs. 4 and 5
-    show the second and the third for one layer each.
+    deciles of the latents' magnitudes (both of the first search), as LW-DNA's Fig. 9 has
+    the latents of some layers.
     """
     figure, (cost, widths, latents) = new_figure(12, 4, columns=3)
     colors = palette([result["arm"] for result in results])
@@ -37,7 +37,7 @@ def structure_progress(results: Sequence[dict[str, Any]]) -> Any:
 
     The MACs of the sampled structures and the resource term, every seed; what each
     channel group is expected to keep and the deciles of the probabilities to be kept
-    (both of the first seed of the arm `structure`), as MCH's Figs. 4 and 6.
+    (both of the first seed of the arm `structure`), as MCH's Figs. 4 and 6 have them.
     """
     figure, panels = new_figure(16, 4, columns=4)
     cost, resource, widths, probabilities = panels

@@ -240,26 +240,30 @@ def _arm(name: str, shared: dict, changes: dict[str, Any], distillation: dict) -
     widths = {key: changes.pop(key) for key in list(changes) if key in rules}
     widths = _checked({**shared["widths"], **widths}, WidthRules, "widths.")
     options = {"widths": WidthRules(**widths), "distilled": distilled, **own}
+    also = (*_OF_ARMS, *sorted(rules))
     if kind in UNSEARCHED:
-        _method({"method": base.name, **changes}, f"arms.{name}.")
+        _method({"method": base.name, **changes}, f"arms.{name}.", also)
         return Arm(name, None, kind == "uniform", width=base.widening, **options)
     search = shared["search"] if kind == base.name else {"method": kind}
-    method = _method({**search, **changes}, f"arms.{name}.")
+    method = _method({**search, **changes}, f"arms.{name}.", also)
     return Arm(name, method, width=method.widening, **options)
 
 
-def _method(values: Mapping[str, Any], prefix: str) -> Method:
+def _method(values: Mapping[str, Any], prefix: str, also: tuple[str, ...] = ()) -> Method:
     values = dict(values)
     name = values.pop("method", "")
     _check_choice(f"{prefix}method", name, tuple(METHODS))
-    return METHODS[name](**_checked(values, METHODS[name], prefix))
+    return METHODS[name](**_checked(values, METHODS[name], prefix, also))
 
 
-def _checked(values: dict[str, Any], cls: type, prefix: str) -> dict[str, Any]:
+def _checked(
+    values: dict[str, Any], cls: type, prefix: str, also: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The values, if each is an argument of `cls`; `also` are known beside them."""
     known = {field.name for field in dataclasses.fields(cls)}
     for key in values:
         if key not in known:
-            close = difflib.get_close_matches(key, known, 1)
+            close = difflib.get_close_matches(key, [*known, *also], 1)
             hint = f" Did you mean {prefix}{close[0]!s}?" if close else ""
             raise ValueError(
                 "Every config key must be one that training reads. Received: "

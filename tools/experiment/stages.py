@@ -19,10 +19,10 @@ import numpy as np
 
 import tf_hetero
 from tf_hetero import datasets
+from tf_hetero.files import save_model, write_text
 from tools.experiment.checkpoints import Checkpoint
 from tools.experiment.identity import devices, file_digest
-from tools.experiment.networks import build_network, check_fits, new_network, save_keras
-from tools.experiment.provenance import write_text
+from tools.experiment.networks import build_network, check_fits, new_network
 from tools.experiment.settings import Arm, Settings
 
 # What a search depends on beside its arm; the rest of the protocol comes after it.
@@ -140,7 +140,7 @@ class Stages:
             start = time.perf_counter()
             model, found = make()
             seconds = round(time.perf_counter() - start, 2)
-            save_keras(tf_hetero.strip(model, {}), path)
+            save_model(tf_hetero.strip(model, {}), path)
             text = json.dumps({"seconds": seconds, **found, "settings": depends})
             write_text(record, text)
         # Loaded in any case: a second call trains the very same model.

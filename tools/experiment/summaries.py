@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from tf_hetero.files import write_text
 from tools.experiment.figures import (
     BASELINE_COLOR,
     legend,
@@ -15,7 +16,6 @@ from tools.experiment.figures import (
     save_figure,
     shown_name,
 )
-from tools.experiment.provenance import write_text
 from tools.experiment.search_figures import search_progress, structure_progress
 from tools.experiment.settings import tested_epochs
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from tf_hetero.data.batching import steps_of_an_epoch
 from tf_hetero.graph.channels import Masks
-from tf_hetero.graph.keras_internals import seeded_initializers
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import (
     WEIGHTS,
@@ -19,14 +18,15 @@ from tf_hetero.methods.base import (
     Scored,
     check_at_least,
     check_choice,
+    optimizer_config,
     register,
     widening,
+    with_fresh_weights,
 )
 from tf_hetero.methods.dhp.callbacks import StopAtBudget
 from tf_hetero.methods.dhp.reparameterizing import latent_vectors, reparameterize
 from tf_hetero.methods.training import fit, resumed, step_decay
 from tf_hetero.proximal import Proximal, ProximalSGD
-from tf_hetero.surgery.rebuilding import rebuild
 
 
 @register
@@ -97,7 +97,13 @@ class DHP(Method):
         if list(decay_at) != sorted(decay_at):
             raise ValueError(f"`decay_at` must be growing epochs. Received: {decay_at}")
         object.__setattr__(self, "decay_at", decay_at)
-        object.__setattr__(self, "optimizer", _config_of(self.optimizer))
+        config = optimizer_config(self.optimizer, _check_proximal)
+        if decay_at and config and not isinstance(config["config"]["learning_rate"], float):
+            raise ValueError(
+                "`decay_at` divides a rate that is a number. Received: an optimizer whose "
+                "rate follows a schedule. Give one of the two."
+            )
+        object.__setattr__(self, "optimizer", config)
 
     @property
     def widening(self) -> float:
@@ -136,9 +142,7 @@ class DHP(Method):
     def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
         if self.from_weights or self.weights == "generated":
             return super().strip(scored, masks, problem)
-        with seeded_initializers(problem.seed):
-            keep = problem.graph.keep(masks)
-            return rebuild(problem.graph, keep, float32=True).model
+        return with_fresh_weights(problem.graph, masks, problem.seed)
 
     def _new_optimizer(self, problem: Problem) -> Proximal:
         if self.optimizer is None:
@@ -154,8 +158,8 @@ class DHP(Method):
             steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
             ends = [epoch * (steps or 0) for epoch in self.decay_at]
             schedule = step_decay(config["learning_rate"], ends)
-            config["learning_rate"] = schedule
-        return type(optimizer)(**{k: v for k, v in config.items() if k != "name"})
+            config["learning_rate"] = keras.saving.serialize_keras_object(schedule)
+        return type(optimizer).from_config(config)
 
     def _warn(self, stop: StopAtBudget, budgets: Mapping[str, float]) -> None:
         last = {name: round(stop.history[-1][name], 3) for name in budgets}
@@ -167,15 +171,9 @@ class DHP(Method):
         )
 
 
-def _config_of(optimizer: Any) -> dict[str, Any] | None:
-    """A proximal optimizer as its config, so that each search has one of its own."""
-    if isinstance(optimizer, Mapping):
-        optimizer = keras.optimizers.deserialize(dict(optimizer))
-    if optimizer is None:
-        return None
+def _check_proximal(optimizer: Any) -> None:
     if not isinstance(optimizer, Proximal):
         raise ValueError(
             "`optimizer` must be a ProximalSGD or ProximalAdam. Received: "
             f"{type(optimizer).__name__}"
         )
-    return keras.optimizers.serialize(optimizer)

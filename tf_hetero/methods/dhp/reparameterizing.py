@@ -112,7 +112,7 @@ def latent_vectors(model: Any) -> dict[str, np.ndarray]:
     ['stem']
 
     References:
-        - Differentiable Meta Pruning via HyperNetworks, section 3.4.
+        - Differentiable Meta Pruning via HyperNetworks, sections 3.1 and 3.4.
     """
     banks = [layer for layer in latent_banks(model) if layer.name == LATENTS]
     if not banks:

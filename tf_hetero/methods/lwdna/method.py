@@ -6,7 +6,6 @@ from typing import ClassVar
 import keras
 
 from tf_hetero.graph.channels import Masks
-from tf_hetero.graph.keras_internals import seeded_initializers
 from tf_hetero.methods.base import (
     WEIGHTS,
     Method,
@@ -16,10 +15,10 @@ from tf_hetero.methods.base import (
     check_choice,
     register,
     widening,
+    with_fresh_weights,
 )
 from tf_hetero.methods.lwdna.kernels import draw_kernels, own_kernels
 from tf_hetero.methods.lwdna.saliency import CRITERIA, score
-from tf_hetero.surgery.rebuilding import rebuild
 
 
 @register
@@ -94,6 +93,4 @@ class LWDNA(Method):
     def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
         if self.from_weights or self.weights == "generated":
             return super().strip(scored, masks, problem)
-        with seeded_initializers(problem.seed):
-            keep = scored.graph.keep(masks)
-            return rebuild(scored.graph, keep, float32=True).model
+        return with_fresh_weights(scored.graph, masks, problem.seed)

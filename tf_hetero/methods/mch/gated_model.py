@@ -53,6 +53,11 @@ class GatedModel:
             inputs: as for the model.
             gates: tensor of shape `(graph.num_units,)`.
         """
+        return self.with_losses(inputs, gates)[0]
+
+    def with_losses(self, inputs: Any, gates: Any) -> tuple[Any, list[Any]]:
+        """The outputs, and what activity regularizers and `add_loss` add."""
+        losses: list[Any] = []
 
         def run(call: Call, values: list[Any]) -> Any:
             site = self._sites[id(call)]
@@ -60,14 +65,18 @@ class GatedModel:
             if ids is not None and _normalises_over_channels(site, ids):
                 weights = ops.expand_dims(ops.take(gates, self._graph.units(ids)), 0)
                 return _normalized(call.operation, values[0], weights)
-            return call.compute(values, **self._inference[id(call.operation)])
+            outputs = call.compute(values, **self._inference[id(call.operation)])
+            losses.extend(scope.losses)
+            scope.losses.clear()  # the next call of a shared layer would drop them
+            return outputs
 
         mapping = [
             (variable, _gated(variable, axis, ops.take(gates, units)))
             for variable, axis, units in self._kernels
         ]
-        with keras.StatelessScope(state_mapping=mapping):
-            return self._graph.flat.run(input_tensors(self._graph.flat, inputs), run)
+        with keras.StatelessScope(mapping, collect_losses=True) as scope:
+            tensors = input_tensors(self._graph.flat, inputs)
+            return self._graph.flat.run(tensors, run), losses
 
 
 def _mixing_kernels(graph: ChannelGraph) -> list[tuple[Any, int, np.ndarray]]:

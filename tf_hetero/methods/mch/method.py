@@ -1,14 +1,20 @@
 """MCH as a method of `shrink`."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
 
 from tf_hetero.data.batching import steps_of_an_epoch
 from tf_hetero.graph.channels import Masks
-from tf_hetero.methods.base import Method, Problem, Scored, check_at_least, register
+from tf_hetero.methods.base import (
+    Method,
+    Problem,
+    Scored,
+    check_at_least,
+    optimizer_config,
+    register,
+)
 from tf_hetero.methods.mch.callbacks import StructureHistory
 from tf_hetero.methods.mch.gates import BACKWARD_PRUNING, TEMPERATURE
 from tf_hetero.methods.mch.layer_scaling import check_adam
@@ -77,7 +83,8 @@ class MCH(Method):
             scaling_rate=self.scaling_rate,
             temperature=self.temperature,
         )
-        object.__setattr__(self, "optimizer", _config_of(self.optimizer))
+        config = optimizer_config(self.optimizer, check_adam)
+        object.__setattr__(self, "optimizer", config)
 
     @property
     def keeps_weights(self) -> bool:
@@ -115,13 +122,3 @@ class MCH(Method):
         steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
         recalibrate_batchnorm(small, problem.data, steps, self.batch_size)
         return small
-
-
-def _config_of(optimizer: Any) -> dict[str, Any] | None:
-    """An optimizer as its config, so that each search has one of its own."""
-    if isinstance(optimizer, Mapping):
-        optimizer = keras.optimizers.deserialize(dict(optimizer))
-    if optimizer is None:
-        return None
-    check_adam(optimizer)
-    return keras.optimizers.serialize(optimizer)

@@ -173,8 +173,9 @@ class HyperStructureSearch(keras.Model):
         with tf.GradientTape(persistent=True) as outer:
             outer.watch(opened)
             with in_parts(call.operation for call in self._graph.flat.calls):
-                predicted = self._gated(x, opened)
+                predicted, added = self._gated.with_losses(x, opened)
             loss = self.compute_loss(x, y, predicted, sample_weight)
+            loss += sum(added) / replicas
             # Keras divides losses by the number of replicas already.
             term, shown = self._resource(opened)
             resource = term / replicas
