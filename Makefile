@@ -50,9 +50,9 @@ test-keras: .venv/installed-tests
 	for version in $(KERAS_VERSIONS); do \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps \
 	    --target build/keras-$$version keras==$$version && \
-	  PYTHONPATH=build/keras-$$version $(BIN)/python -c \
+	  PYTHONPATH=$(CURDIR)/build/keras-$$version $(BIN)/python -c \
 	    "import keras; assert keras.__version__ == '$$version'; print('Keras', '$$version')" && \
-	  PYTHONPATH=build/keras-$$version $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	  PYTHONPATH=$(CURDIR)/build/keras-$$version $(BIN)/python -m pytest -q -n 2 --dist loadfile \
 	    -m "not long" $(KERAS_TESTS) || exit 1; \
 	done
 

@@ -66,6 +66,8 @@ def test_every_room_says_what_lives_there():
         if folder.is_dir():
             text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
             assert text and text.splitlines()[0].endswith((".", ":")), room
+            if room in ROOMS:
+                assert "Imports" in text and "import it" in text, room
 
 
 def test_imports_run_one_way():

@@ -18,7 +18,7 @@ pytest.importorskip("tensorflow")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("MobileNet", marks=pytest.mark.long), "MobileNetV3Large"]
+    "name", ["MobileNet", pytest.param("MobileNetV3Large", marks=pytest.mark.long)]
 )
 def test_builders_of_keras_applications_are_proved(name, tmp_path):
     result = proof.prove(coverage.builders("applications", 75)[name], tmp_path)

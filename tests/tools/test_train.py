@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from reference import ROOT, assert_equal_outputs
 
-from configs import digits_lwdna
+from configs import digits_lwdna, digits_mch
 from tf_hetero import datasets
-from tools.experiment import runs, settings, summaries
+from tools.experiment import runs, settings, stages, summaries
 
 pytest.importorskip("sklearn")
 QUICK = ("--config.epochs=1", "--config.seeds=(0,)")
@@ -122,15 +122,19 @@ def test_a_run_knows_its_settings_its_data_and_its_devices(finished, tmp_path, m
 
 def test_mistakes_are_answered_in_one_line(finished):
     workdir, _ = finished
-    for arguments, message in (
-        (("--config.epochs=2",), "made with another value of ['epochs']"),
-        (("--config.epochs=0",), "`epochs` must be positive. Received: epochs=0"),
-        (("--arms=dhp",), "`arms` must be one of ('baseline', 'lwdna')"),
-    ):
-        result = train(workdir, "--config.seeds=(0,)", *arguments)
-        assert result.returncode == 1
-        assert result.stderr.strip().splitlines()[-1].startswith("error: ")
-        assert message in result.stderr
+    result = train(workdir, "--config.seeds=(0,)", "--config.epochs=2")
+    assert result.returncode == 1
+    assert result.stderr.strip().splitlines()[-1].startswith("error: ")
+    assert "made with another value of ['epochs']" in result.stderr
+
+
+def test_mistakes_in_settings_say_what_is_right():
+    config = digits_lwdna.get_config()
+    with pytest.raises(ValueError, match=r"`arms` must be one of \('baseline', 'lwdna'\)"):
+        settings.resolve(config).arm("dhp")
+    config.epochs = 0
+    with pytest.raises(ValueError, match=r"`epochs` must be positive. Received: epochs=0"):
+        settings.resolve(config)
 
 
 def hear_interrupts():
@@ -235,10 +239,16 @@ def test_structure_is_searched_in_a_trained_network(finished, tmp_path):
     """MCH from the baseline that another experiment trained."""
     options = (*QUICK, "--config.search.epochs=2", "--arms=structure")
     mch = {"config": "digits_mch"}
-    missing = train(tmp_path, *options, "--config.pretrained=nothing.keras", **mch)
-    assert missing.returncode and "`pretrained` must name a .keras file" in missing.stderr
-    untrained = train(tmp_path, *options, "--config.pretrained=", **mch)
-    assert untrained.returncode and "MCH searches a trained network" in untrained.stderr
+    for path, message in (
+        ("nothing.keras", "`pretrained` must name a .keras file"),
+        ("", "MCH searches a trained network"),
+    ):
+        config = digits_mch.get_config()
+        config.pretrained = path
+        experiment = settings.resolve(config)
+        made = stages.Stages(experiment, datasets.load("digits"), tmp_path / "stages")
+        with pytest.raises(ValueError, match=message):
+            made.initial(experiment.arm("structure"), 0)
     workdir, _ = finished
     trained = workdir / "models" / "baseline-seed0.keras"
     result = train(tmp_path / "good", *options, f"--config.pretrained={trained}", **mch)

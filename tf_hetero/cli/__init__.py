@@ -1,4 +1,4 @@
 """The command `tf-hetero`: from file to file, without writing Python.
 
-May import everything; nothing imports it but `tools`.
+Imports everything; only `tools` may import it.
 """

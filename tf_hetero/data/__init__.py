@@ -1,4 +1,4 @@
 """What users bring beside a model: examples in batches, and losses on them.
 
-May import `graph`.
+Imports `graph`; surgery, methods and what stands above may import it.
 """

@@ -1,4 +1,7 @@
-"""Input pipelines for the experiments."""
+"""Input pipelines for the experiments: labelled pictures from many places.
+
+Imports nothing of this package but `extras`; only users and `tools` import it.
+"""
 
 from tf_hetero.datasets.loading import load
 from tf_hetero.datasets.pictures import Pictures

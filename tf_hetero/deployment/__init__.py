@@ -1,4 +1,4 @@
 """Exports for serving, for devices and for other runtimes, run before they are kept.
 
-May import everything but `shrinking`, `tfmot` and `cli`.
+Imports what stands below, not `shrinking` and `tfmot`; `cli` may import it.
 """

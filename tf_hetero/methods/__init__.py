@@ -3,5 +3,6 @@
 `lwdna` takes one gradient pass, `dhp` trains a hyper model, `mch` a hyper-structure
 network. Methods never import each other; what they share lies beside them.
 
-May import `graph`, `data`, `widths`, `surgery`, `hypernetwork` and `proximal`.
+Imports `graph`, `data`, `widths`, `surgery`, `hypernetwork` and `proximal`; the facade
+(`shrinking`), `deployment` and `cli` may import it.
 """

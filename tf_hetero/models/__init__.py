@@ -1,4 +1,7 @@
-"""The papers' networks as plain functional Keras models."""
+"""The papers' networks as plain functional Keras models.
+
+Imports nothing of this package; only users and `tools` import it.
+"""
 
 from tf_hetero.models.densenet import DenseNet40
 from tf_hetero.models.digits import DigitsNet

@@ -1,4 +1,4 @@
 """Before and after: comparing two models, and a page about it for people.
 
-May import `graph` and `widths`.
+Imports `graph`, `widths` and `files`; `deployment` and `cli` may import it.
 """

@@ -1,4 +1,4 @@
 """A model in, a model out: rebuilding, widening, stripping, measuring statistics anew.
 
-May import `graph`, `data` and `widths`.
+Imports `graph`, `data` and `widths`; methods and what stands above may import it.
 """

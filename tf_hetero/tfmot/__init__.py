@@ -1,6 +1,6 @@
 """Keras 3 models in tf_keras, where TensorFlow Model Optimization works on them.
 
-May import `graph`; needs the extra `tfmot`.
+Imports `graph` and `data`; only users import it. Needs the extra `tfmot`.
 """
 
 from tf_hetero.tfmot.models import to_tf_keras

@@ -1,4 +1,4 @@
 """What masks mean: costs, which widths are allowed, and the selection under a budget.
 
-May import `graph`.
+Imports `graph`; surgery, methods and what stands above may import it.
 """
