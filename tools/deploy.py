@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
             _DATASET.value, _DATA_DIR.value, _TRAIN.value or None, _TEST.value or None
         )
         print(deploying.deploy(model, pictures, options, folder))
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, ImportError, OSError) as error:
         sys.exit(f"error: {' '.join(str(error).split())}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Finished files are kept; the same command goes on.")

@@ -45,7 +45,7 @@ def main(argv: list[str]) -> None:
         missing = [pair for pair in wanted if not _path(*pair).exists()]
         if missing:
             _run(missing)
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Finished results are kept; the same command goes on.")

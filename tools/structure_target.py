@@ -32,7 +32,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.ERROR)
     try:
         results = [_result(name) for name in _CASES.value]
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Finished results are kept; the same command goes on.")

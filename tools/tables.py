@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
             for row in rows
             for criterion in CRITERIA
         }
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Finished rows are kept; the same command goes on.")

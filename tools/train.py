@@ -60,7 +60,7 @@ def main(argv: list[str]) -> None:
             for name in chosen
         ]
         finished = _finish(todo, experiment)
-    except ValueError as error:
+    except (ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Finished runs are kept; the same command goes on.")
