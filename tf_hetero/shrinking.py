@@ -118,4 +118,5 @@ def _searched(
     """The graph of the model that is searched."""
     if method.keeps_weights:
         return baseline
-    return trace(widen(baseline, method.widening, seed=seed), grouped)
+    wide = widen(baseline, method.widening, seed=seed)
+    return trace(wide, grouped, baseline.flat.input_shape)

@@ -248,6 +248,20 @@ def test_sizes_may_be_given_to_the_trace():
         th.trace(model, input_shape=(8, 8))
 
 
+@pytest.mark.parametrize("method", ["lwdna", th.DHP(epochs=1, stop_limit=1.0)])
+def test_a_graph_with_sizes_is_shrunk(method):
+    """The widened model and the hyper model are counted at the same sizes."""
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same", name="a")(inputs)
+    model = keras.Model(inputs, graphs.head(x))
+    with pytest.raises(ValueError, match="must be known to count"):
+        th.shrink(model, batch(), LOSS, macs=0.5, method=method, widths=WIDTHS)
+    graph = th.trace(model, input_shape=(8, 8, 3))
+    small = th.shrink(graph, batch(), LOSS, macs=0.5, method=method, widths=WIDTHS)
+    assert small.input_shape == (None, None, None, 3)
+    assert th.count(small, (8, 8, 3)).macs <= 0.5 * th.count(graph).macs
+
+
 def test_rooms_load_when_they_are_asked_for():
     assert shrinking.shrink is th.shrink
     assert {"models", "datasets", "testing", "tfmot"} <= set(dir(th))

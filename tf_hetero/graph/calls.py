@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -89,12 +89,14 @@ class FlatGraph:
         model: the model.
         inputs, outputs: structures (as the model's own) of `Tensor`.
         calls: tuple of `Call`.
+        input_shape: shapes of examples, where they are not the model's own.
     """
 
     model: keras.Model
     inputs: Any
     outputs: Any
     calls: tuple[Call, ...]
+    input_shape: Sequence | None = None
 
     @property
     def name(self) -> str:

@@ -102,7 +102,7 @@ def on_shapes(flat: FlatGraph, input_shape: Sequence) -> FlatGraph:
         return outputs
 
     flat.run(tree.pack_sequence_as(flat.inputs, specs), run)
-    return _reshaped(flat, shapes)
+    return dataclasses.replace(_reshaped(flat, shapes), input_shape=input_shape)
 
 
 def _reshaped(flat: FlatGraph, shapes: dict[int, tuple]) -> FlatGraph:

@@ -69,6 +69,7 @@ def trace(
         same = grouped in (None, model.grouped) or not _has_grouped_kernels(model)
         if same and input_shape is None:
             return model
+        input_shape = model.flat.input_shape if input_shape is None else input_shape
         model, grouped = model.model, grouped or model.grouped
     flat = flatten(model)
     if input_shape is not None:

@@ -125,7 +125,7 @@ class DHP(Method):
         hyper = reparameterize(
             problem.graph, self.embedding_dim, self.from_weights, seed=problem.seed
         )
-        graph = trace(hyper, problem.graph.grouped)
+        graph = trace(hyper, problem.graph.grouped, problem.graph.flat.input_shape)
         budgets = problem.selector.fractions
         stop = StopAtBudget(
             **budgets, check_every=self.check_every, stop_limit=self.stop_limit, graph=graph
