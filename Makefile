@@ -1,5 +1,6 @@
 # make demo   trains baseline and LW-DNA on handwritten digits and prints the table
 # make test   lint, types and the tests
+# make test-commands   whole commands from start to end, and the README's examples
 # make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
 # make test-all   the long checks too: 300 random graphs, JAX without TensorFlow
 # make test-keras   the tests that meet Keras's private parts, on its lowest and newest version
@@ -7,7 +8,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 export TF_CPP_MIN_LOG_LEVEL = 3
 
-.PHONY: demo test test-numerics test-all test-keras lint clean
+.PHONY: demo test test-commands test-numerics test-all test-keras lint clean
 
 .venv/installed: setup.py tf_hetero/version.py
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
@@ -31,7 +32,11 @@ lint: .venv/installed-tests
 # One thread a process: two test processes share two cores.
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long and not command"
+
+test-commands: export TF_NUM_INTRAOP_THREADS = 1
+test-commands: .venv/installed-tests
+	$(BIN)/python -m pytest -q -n 2 --dist load -m "command and not long"
 
 # Both settings choose in which order float32 sums are added up.
 NUMERICAL = $(shell grep -lE 'from reference import|assert_allclose' tests/test_*.py tests/*/test_*.py)

@@ -31,7 +31,7 @@ def test_examples_about_layers_run():
         exec(compile(block, "docs/layers.md", "exec"), names)
 
 
-@pytest.mark.long
+@pytest.mark.command
 def test_the_readme_runs(tmp_path, monkeypatch):
     """On noise: the first example as it stands, the others in a small network.
 
@@ -118,6 +118,7 @@ for line in json.loads(sys.stdin.read()):
 """
 
 
+@pytest.mark.command
 def test_every_command_of_the_docs_is_understood():
     """Each flag exists and has a value of its kind; each config resolves."""
     by_module = {}

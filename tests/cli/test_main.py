@@ -43,6 +43,7 @@ def outside(folder, *arguments):
     )
 
 
+@pytest.mark.command
 def test_from_file_to_file(folder, tmp_path):
     command, data = ("-m", "tf_hetero.cli"), f"{folder}/batch.npz"
     trained, loss = f"{folder}/trained.keras", "sparse_categorical_crossentropy"

@@ -90,6 +90,7 @@ def ends_the_same(tmp_path, run, moments, *options):
     ],
     ids=["search", "training"],
 )
+@pytest.mark.command
 def test_dhp_killed_at_any_moment_ends_the_same(tmp_path, moments):
     expected = ends_the_same(tmp_path, "dhp-seed0", moments, *DHP)
     assert not expected["looks"][0]["reached"] and expected["looks"][-1]["reached"]

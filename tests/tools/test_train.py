@@ -142,6 +142,7 @@ def hear_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.command
 def test_interrupted_run_says_how_to_go_on(tmp_path):
     process = subprocess.Popen(
         command(tmp_path, "--config.epochs=500"),
@@ -235,6 +236,7 @@ def test_table_shows_every_seed_and_the_paired_difference():
     assert "- LW-DNA: +1.00, -5.00 (mean -2.00)" in lines
 
 
+@pytest.mark.command
 def test_structure_is_searched_in_a_trained_network(finished, tmp_path):
     """MCH from the baseline that another experiment trained."""
     options = (*QUICK, "--config.search.epochs=2", "--arms=structure")
