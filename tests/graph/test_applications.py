@@ -47,7 +47,6 @@ def test_shrunk_to_half_the_macs(name, folder):
     np.savez(folder / f"{name}.npz", x=x, y=stripped(x))
 
 
-@pytest.mark.command
 def test_saved_models_load_where_tf_hetero_is_missing(folder):
     names = [path.stem for path in folder.glob("*.keras")]
     if not names:
