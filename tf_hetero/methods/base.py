@@ -110,10 +110,43 @@ class Method:
         return cls(**config)
 
 
-def with_fresh_weights(graph: ChannelGraph, masks: Masks, seed: int) -> keras.Model:
-    """The smaller model with weights drawn anew."""
-    with seeded_initializers(seed):
-        return rebuild(graph, graph.keep(masks), float32=True).model
+class Generated(Method):
+    """A method whose kernels a hypernetwork generates, or the model's own.
+
+    Attributes:
+        usual_width: how much wider the searched model is where nothing is said.
+    """
+
+    usual_width: ClassVar[float]
+    from_weights: bool
+    weights: str
+    width_multiplier: float | None
+
+    def check_weights(self) -> None:
+        """Raises `ValueError` for weights that there are not, or that cannot be kept."""
+        check_choice("weights", self.weights, WEIGHTS)
+        if self.from_weights and self.width_multiplier not in (None, 1):
+            raise ValueError(
+                "A model that keeps its weights cannot be widened: from_weights=True needs "
+                f"width_multiplier=1. Received: width_multiplier={self.width_multiplier}"
+            )
+
+    @property
+    def widening(self) -> float:
+        if self.width_multiplier is None:
+            return 1.0 if self.from_weights else self.usual_width
+        return float(self.width_multiplier)
+
+    @property
+    def keeps_weights(self) -> bool:
+        return self.from_weights
+
+    def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
+        if self.from_weights or self.weights == "generated":
+            return super().strip(scored, masks, problem)
+        with seeded_initializers(problem.seed):
+            keep = problem.graph.keep(masks)
+            return rebuild(problem.graph, keep, float32=True).model
 
 
 def optimizer_config(optimizer: Any, check: Callable[[Any], None]) -> dict[str, Any] | None:
@@ -142,19 +175,3 @@ def check_at_least(least: float, **values: Any) -> None:
     for name, value in values.items():
         if value is not None and not value >= least:
             raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
-
-
-def widening(width_multiplier: float | None, from_weights: bool, default: float) -> float:
-    """How much wider the searched model is.
-
-    Raises:
-        ValueError: if a model that keeps its weights is to be widened.
-    """
-    if width_multiplier is None:
-        return 1.0 if from_weights else default
-    if from_weights and width_multiplier != 1:
-        raise ValueError(
-            "A model that keeps its weights cannot be widened: from_weights=True needs "
-            f"width_multiplier=1. Received: width_multiplier={width_multiplier}"
-        )
-    return float(width_multiplier)

@@ -9,19 +9,14 @@ import keras
 import numpy as np
 
 from tf_hetero.data.batching import steps_of_an_epoch
-from tf_hetero.graph.channels import Masks
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import (
-    WEIGHTS,
-    Method,
+    Generated,
     Problem,
     Scored,
     check_at_least,
-    check_choice,
     optimizer_config,
     register,
-    widening,
-    with_fresh_weights,
 )
 from tf_hetero.methods.dhp.callbacks import StopAtBudget
 from tf_hetero.methods.dhp.reparameterizing import latent_vectors, reparameterize
@@ -31,7 +26,7 @@ from tf_hetero.proximal import Proximal, ProximalSGD
 
 @register
 @dataclasses.dataclass(frozen=True)
-class DHP(Method):
+class DHP(Generated):
     """A hyper model, trained with a proximal optimizer until the budget is near.
 
     Args:
@@ -67,6 +62,7 @@ class DHP(Method):
     """
 
     name: ClassVar[str] = "dhp"
+    usual_width: ClassVar[float] = 1.0
 
     l1_strength: float | None = None
     optimizer: Any = None
@@ -82,7 +78,6 @@ class DHP(Method):
     width_multiplier: float | None = None
 
     def __post_init__(self) -> None:
-        check_choice("weights", self.weights, WEIGHTS)
         check_at_least(0, l1_strength=self.l1_strength, stop_limit=self.stop_limit)
         check_at_least(
             1,
@@ -92,7 +87,7 @@ class DHP(Method):
             steps_per_epoch=self.steps_per_epoch,
             embedding_dim=self.embedding_dim,
         )
-        widening(self.width_multiplier, self.from_weights, 1.0)
+        self.check_weights()
         decay_at = tuple(self.decay_at)
         if list(decay_at) != sorted(decay_at):
             raise ValueError(f"`decay_at` must be growing epochs. Received: {decay_at}")
@@ -104,14 +99,6 @@ class DHP(Method):
                 "rate follows a schedule. Give one of the two."
             )
         object.__setattr__(self, "optimizer", config)
-
-    @property
-    def widening(self) -> float:
-        return widening(self.width_multiplier, self.from_weights, 1.0)
-
-    @property
-    def keeps_weights(self) -> bool:
-        return self.from_weights
 
     def check_data(self, data: Any) -> None:
         steps = steps_of_an_epoch(data, self.batch_size, self.steps_per_epoch)
@@ -138,11 +125,6 @@ class DHP(Method):
         if not stop.reached:
             self._warn(stop, budgets)
         return Scored(graph, {n: np.abs(z) for n, z in latent_vectors(hyper).items()})
-
-    def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
-        if self.from_weights or self.weights == "generated":
-            return super().strip(scored, masks, problem)
-        return with_fresh_weights(problem.graph, masks, problem.seed)
 
     def _new_optimizer(self, problem: Problem) -> Proximal:
         if self.optimizer is None:

@@ -3,19 +3,13 @@
 import dataclasses
 from typing import ClassVar
 
-import keras
-
-from tf_hetero.graph.channels import Masks
 from tf_hetero.methods.base import (
-    WEIGHTS,
-    Method,
+    Generated,
     Problem,
     Scored,
     check_at_least,
     check_choice,
     register,
-    widening,
-    with_fresh_weights,
 )
 from tf_hetero.methods.lwdna.kernels import draw_kernels, own_kernels
 from tf_hetero.methods.lwdna.saliency import CRITERIA, score
@@ -23,7 +17,7 @@ from tf_hetero.methods.lwdna.saliency import CRITERIA, score
 
 @register
 @dataclasses.dataclass(frozen=True)
-class LWDNA(Method):
+class LWDNA(Generated):
     """One gradient pass over the latent vectors of a widened model, before training.
 
     Args:
@@ -53,6 +47,7 @@ class LWDNA(Method):
     """
 
     name: ClassVar[str] = "lwdna"
+    usual_width: ClassVar[float] = 2.0
     trains: ClassVar[bool] = False
 
     criterion: str = "gradient"
@@ -65,17 +60,8 @@ class LWDNA(Method):
 
     def __post_init__(self) -> None:
         check_choice("criterion", self.criterion, sorted(CRITERIA))
-        check_choice("weights", self.weights, WEIGHTS)
         check_at_least(1, embedding_dim=self.embedding_dim, batch_size=self.batch_size)
-        widening(self.width_multiplier, self.from_weights, 2.0)
-
-    @property
-    def widening(self) -> float:
-        return widening(self.width_multiplier, self.from_weights, 2.0)
-
-    @property
-    def keeps_weights(self) -> bool:
-        return self.from_weights
+        self.check_weights()
 
     def search(self, problem: Problem) -> Scored:
         graph = problem.graph
@@ -89,8 +75,3 @@ class LWDNA(Method):
         if kernels.drawn:
             kernels.assign()
         return Scored(graph, scores)
-
-    def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
-        if self.from_weights or self.weights == "generated":
-            return super().strip(scored, masks, problem)
-        return with_fresh_weights(scored.graph, masks, problem.seed)
