@@ -24,6 +24,7 @@ from tf_hetero.report.comparing import Comparison, compare
 from tf_hetero.report.exported import Exported
 from tf_hetero.shrinking import shrink
 from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
+from tf_hetero.surgery.reconstructing import reconstruct
 from tf_hetero.surgery.stripping import strip
 from tf_hetero.surgery.widening import widen
 from tf_hetero.version import __version__
@@ -62,6 +63,7 @@ __all__ = [
     "latent_saliency",
     "latent_vectors",
     "recalibrate_batchnorm",
+    "reconstruct",
     "register_rule",
     "reparameterize",
     "select",

@@ -8,7 +8,7 @@ import keras
 from keras import tree
 
 from tf_hetero.data.batching import example_count
-from tf_hetero.data.structures import by_name, inputs_of
+from tf_hetero.data.structures import by_name, check_inputs
 from tf_hetero.graph.calls import FlatGraph, Tensor
 from tf_hetero.graph.keras_internals import output_names, structures
 
@@ -55,7 +55,7 @@ class Objective:
     def check(self, flat: FlatGraph, x: Any, y: Any, sample_weight: Any = None) -> None:
         """Raises `ValueError` for a batch that does not fit the model and the losses."""
         example_count(x, y, *([] if sample_weight is None else [sample_weight]))
-        _check_inputs(flat, x)
+        check_inputs(flat, x)
         for tensor, target, loss in _outputs(flat, y, self.loss):
             _check_target(tensor, target, loss)
 
@@ -98,22 +98,6 @@ def _outputs(flat: FlatGraph, y: Any, loss: Any) -> list[tuple[Tensor, Any, Any]
         )
     triples = zip(outputs, targets, losses, strict=True)
     return [triple for triple in triples if triple[2] is not None]
-
-
-def _check_inputs(flat: FlatGraph, x: Any) -> None:
-    tensors = tree.flatten(flat.inputs)
-    parts = inputs_of(flat, x)
-    wanted = [tensor.shape[1:] for tensor in tensors]
-    given = [tuple(part.shape[1:]) for part in parts]
-    fits = len(wanted) == len(given) and all(
-        len(a) == len(b) and all(n in (None, m) for n, m in zip(a, b, strict=True))
-        for a, b in zip(wanted, given, strict=True)
-    )
-    if not fits:
-        raise ValueError(
-            "x must hold one array for each input of the model, of its shape. Received: "
-            f"examples of shapes {given} for inputs of shapes {wanted}."
-        )
 
 
 def _check_target(tensor: Tensor, target: Any, loss: Any) -> None:

@@ -53,3 +53,20 @@ def input_tensors(flat: FlatGraph, x: Any) -> list[Any]:
     """`inputs_of` as tensors of the types that the model takes."""
     pairs = zip(inputs_of(flat, x), tree.flatten(flat.inputs), strict=True)
     return [keras.ops.convert_to_tensor(a, tensor.dtype) for a, tensor in pairs]
+
+
+def check_inputs(flat: FlatGraph, x: Any) -> None:
+    """Raises `ValueError` unless x holds an array of the right shape for each input."""
+    tensors = tree.flatten(flat.inputs)
+    parts = inputs_of(flat, x)
+    wanted = [tensor.shape[1:] for tensor in tensors]
+    given = [tuple(part.shape[1:]) for part in parts]
+    fits = len(wanted) == len(given) and all(
+        len(a) == len(b) and all(n in (None, m) for n, m in zip(a, b, strict=True))
+        for a, b in zip(wanted, given, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            "x must hold one array for each input of the model, of its shape. Received: "
+            f"examples of shapes {given} for inputs of shapes {wanted}."
+        )

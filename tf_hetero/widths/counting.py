@@ -11,7 +11,7 @@ import numpy as np
 from tf_hetero.graph.channels import ChannelGraph, Ids, Masks, Site, Weight
 from tf_hetero.graph.tracing import trace
 
-_NOT_PARAMETERS = ("moving_mean", "moving_variance")
+STATISTICS = ("moving_mean", "moving_variance")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +75,17 @@ class Polynomial:
         )
         lengths = ops.matmul(matrix, kept) + constant
         return ops.sum(coefficients * ops.prod(ops.take(lengths, self._factors), axis=1))
+
+    def slopes(self, kept: np.ndarray) -> np.ndarray:
+        """What one unit more of each group adds, where `kept` units are."""
+        factors = (self._matrix @ kept + self._constant)[self._factors]
+        slopes = np.zeros(len(kept))
+        for position in range(factors.shape[1]):
+            others = np.delete(factors, position, axis=1).prod(axis=1)
+            slopes += (self._coefficients * others) @ self._matrix[
+                self._factors[:, position]
+            ]
+        return slopes
 
 
 class CostModel:
@@ -175,7 +186,7 @@ def _parameter_terms(graph: ChannelGraph):
         if not site.first or isinstance(site.call.operation, keras.layers.Normalization):
             continue
         for name, variable in site.call.weights.items():
-            if name.rpartition("/")[2] in _NOT_PARAMETERS:
+            if name.rpartition("/")[2] in STATISTICS:
                 continue
             weight = site.outcome.weights.get(name)
             axes = weight.axes if weight else (None,) * len(variable.shape)
