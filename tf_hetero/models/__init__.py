@@ -25,10 +25,12 @@ from tf_hetero.models.resnet_cifar import (
     ResNet164Basic,
 )
 from tf_hetero.models.restoration import EDSR, DnCNN, SRResNet, UNet
+from tf_hetero.models.vgg import VGG11
 
 __all__ = [
     "EDSR",
     "KEYS",
+    "VGG11",
     "DenseNet40",
     "DigitsNet",
     "DnCNN",

@@ -80,13 +80,14 @@ def budget_of(settings: Settings, arm: Arm, pictures: datasets.Pictures) -> int:
 def build_network(
     settings: Settings, pictures: datasets.Pictures, width_multiplier: float = 1.0
 ) -> keras.Model:
-    """The baseline network for these pictures, or a wider one."""
+    """The baseline network for these pictures, or one so much wider."""
     builder = getattr(models, settings.network, None)
     if builder is None:
         raise ValueError(
             f"`network` must be one of {models.__all__}. Received: {settings.network!r}"
         )
-    return builder(pictures.input_shape, pictures.classes, width_multiplier)
+    width = settings.network_width * width_multiplier
+    return builder(pictures.input_shape, pictures.classes, width)
 
 
 def uniform(baseline: keras.Model, macs: int, seed: int) -> keras.Model:

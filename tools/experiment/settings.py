@@ -112,11 +112,13 @@ class Settings:
     `decay_at` are the fractions of the epochs after which `decay="step"` divides
     the rate by 10. `test_every` says how often the test set is looked at. `pretrained` is
     a `.keras` file that all arms begin with, but for those of uniform width.
+    `network_width` is a factor on the widths of the network that all begin with.
     `search_examples` is the number of training pictures that MCH's search takes, and on
     which statistics are measured anew where weights are kept.
     """
 
     network: str = "ResNet20"
+    network_width: float = 1.0
     pretrained: str = ""
     dataset: str = "cifar10"
     data_dir: str = ""
@@ -142,7 +144,10 @@ class Settings:
     def __post_init__(self) -> None:
         _check_positive(
             self,
-            ("epochs", "batch_size", "learning_rate", "test_every", "search_examples"),
+            (
+                *("network_width", "epochs", "batch_size", "learning_rate", "test_every"),
+                "search_examples",
+            ),
         )
         _check_choice("decay", self.decay, DECAYS)
         if list(self.decay_at) != sorted(self.decay_at) or not all(
