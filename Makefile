@@ -1,4 +1,4 @@
-# make demo   trains baseline and LW-DNA on handwritten digits and prints the table
+# make demo   trains on handwritten digits, cuts a trained network, writes a page
 # make test   lint, types and the tests
 # make test-commands   whole commands from start to end, and the README's examples
 # make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
@@ -23,6 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 
 demo: .venv/installed
 	$(BIN)/python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
+	$(BIN)/python -m tools.demo --workdir=runs/digits
 
 lint: .venv/installed-tests
 	$(BIN)/ruff check .

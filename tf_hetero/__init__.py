@@ -19,6 +19,7 @@ from tf_hetero.methods.mch.callbacks import StructureHistory
 from tf_hetero.methods.mch.method import MCH
 from tf_hetero.methods.mch.network import HyperStructureNetwork, IndependentGates
 from tf_hetero.methods.mch.search import HyperStructureSearch
+from tf_hetero.methods.post_training.method import PostTraining
 from tf_hetero.proximal import ProximalAdam, ProximalSGD
 from tf_hetero.report.comparing import Comparison, compare
 from tf_hetero.report.exported import Exported
@@ -48,6 +49,7 @@ __all__ = [
     "Length",
     "Method",
     "Outcome",
+    "PostTraining",
     "ProximalAdam",
     "ProximalSGD",
     "RuleCall",

@@ -11,7 +11,7 @@ from tf_hetero.graph.arguments import refuse
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import check_plain
 from tf_hetero.graph.tracing import trace
-from tf_hetero.methods.base import Method, Problem
+from tf_hetero.methods.base import Method, Problem, Targets
 from tf_hetero.methods.registry import get, moved_arguments
 from tf_hetero.surgery.widening import widen
 from tf_hetero.widths.budgets import absolute_budgets
@@ -22,11 +22,11 @@ from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
 
 def shrink(
     model: Any,
-    data: Any,
+    data: Any = None,
     loss: Any = None,
     macs: float | int | None = None,
     params: float | int | None = None,
-    method: str | Method = "lwdna",
+    method: str | Method | None = None,
     widths: WidthRules | None = None,
     callbacks: Sequence[Any] = (),
     grouped: str | None = None,
@@ -35,20 +35,27 @@ def shrink(
 ) -> keras.Model:
     """Finds channel widths for a model and returns it with these widths.
 
-    The walk along the package: the model is widened, scored, cut to the budget and
-    stripped. How it is scored is said by the method, an object or its name.
+    The walk along the package: the model is widened (where the method says so), scored,
+    cut to the budget and stripped. How it is scored is said by the method, an object or
+    its name. A trained model and pictures without labels are enough for
+    `"post_training"`; the others learn from labels, and the result is to be trained.
 
     Args:
         model: a built functional or Sequential `keras.Model`, the baseline, or its
             graph. It is not changed.
         data: a tuple of arrays `(x, y)` or `(x, y, sample_weight)`, or a
             `tf.data.Dataset` or `keras.utils.PyDataset` of such batches. LW-DNA takes
-            one batch; the others train on all of it.
+            one batch; DHP and MCH train on all of it. For `"post_training"` an array x
+            of pictures, or batches of them, labelled or not; without any, the kernels
+            of least norm go, and nothing makes up for them.
         loss: a Keras loss or its name; what a compiled model is trained by if None.
+            `"post_training"` takes none.
         macs, params: budgets. A float is a fraction of the baseline's cost, an
-            int is absolute. At least one is needed.
-        method: `"lwdna"`, `"dhp"`, `"mch"`, or a `tf_hetero.LWDNA`, `DHP` or `MCH`
-            with other arguments than the default ones.
+            int is absolute. At least one is needed; `"post_training"` takes half of the
+            MACs if there is none.
+        method: `"lwdna"`, `"dhp"`, `"mch"`, `"post_training"`, or a `tf_hetero.LWDNA`,
+            `DHP`, `MCH` or `PostTraining` with other arguments than the default ones. If
+            None, `"lwdna"`, or `"post_training"` where `data` is one array or None.
         widths: floors, ceilings and multiples of each channel group, and which groups
             may shrink at all; `WidthRules()` if None.
         callbacks: Keras callbacks of a search that trains.
@@ -77,39 +84,76 @@ def shrink(
     >>> tf_hetero.count(shrunk).macs <= 0.9 * tf_hetero.count(baseline).macs
     True
 
+    A trained model, without labels:
+
+    >>> halved = tf_hetero.shrink(baseline, x, macs=0.5)
+    >>> tf_hetero.count(halved).macs <= 0.5 * tf_hetero.count(baseline).macs
+    True
+
     References:
         - The Heterogeneity Hypothesis, section 4.
         - Differentiable Meta Pruning via HyperNetworks, section 3.
         - Model Compression via Hyper-Structure Network, section 3.
     """
-    method = get(method)
+    method = get(_usual(data) if method is None else method)
     refuse("shrink", moved, {**MOVED_WIDTHS, **moved_arguments(method)})
-    if callbacks and not method.trains:
-        raise ValueError(
-            f"`callbacks` are for a search that trains. Received: {len(callbacks)} for "
-            f"the method {method.name!r}, which takes one gradient pass."
-        )
+    _check_read(method, callbacks, loss)
     widths = widths or WidthRules()
     if isinstance(model, ChannelGraph) and grouped is None:
         grouped = model.grouped
     # Widening adds blocks to grouped convolutions, whatever is removed from them later.
     baseline = trace(model, grouped if method.keeps_weights else "blocks")
     check_plain(baseline.model)
-    objective = objective_of(baseline.model, loss)
+    targets = _targets(baseline, method, data, loss, seed)
+    if macs is None and params is None:
+        macs = method.usual_macs
     budgets = {"macs": macs, "params": params}
     whole = CostModel(baseline).counts()
     limits = absolute_budgets(budgets, whole, largest_fraction=float("inf"))
-    method.check_data(data)
-    batch = first_batch(data, method.batch_size, seed)
-    objective.check(baseline.flat, *batch)
 
     graph = _searched(baseline, method, grouped, seed)
     selector = Selector(graph, limits, widths.allowed_units(graph))
-    problem = Problem(
-        graph, selector, widths, data, batch, objective, tuple(callbacks), seed
-    )
+    problem = Problem(graph, selector, widths, data, tuple(callbacks), seed, targets)
     scored = method.search(problem)
     return method.strip(scored, selector.masks(scored.scores), problem)
+
+
+def _usual(data: Any) -> str:
+    """The method for this kind of data: an array alone has no labels."""
+    return "post_training" if data is None or hasattr(data, "shape") else "lwdna"
+
+
+def _check_read(method: Method, callbacks: Sequence[Any], loss: Any) -> None:
+    """Raises `ValueError` for arguments that the method would not look at."""
+    if callbacks and not method.trains:
+        raise ValueError(
+            f"`callbacks` are for a search that trains. Received: {len(callbacks)} for "
+            f"the method {method.name!r}, which trains nothing."
+        )
+    if loss is not None and not method.needs_targets:
+        raise ValueError(
+            f"`loss` is for a method that learns from labels. Received: loss={loss!r} for "
+            f"the method {method.name!r}. Leave it out."
+        )
+
+
+def _targets(
+    baseline: ChannelGraph, method: Method, data: Any, loss: Any, seed: int
+) -> Targets | None:
+    """What a method learns from, checked; None for one without labels."""
+    if not method.needs_targets:
+        method.check_data(data)
+        return None
+    if data is None:
+        raise ValueError(
+            f"The method {method.name!r} needs `data` with labels. Received: data=None. A "
+            'trained model is cut without any by method="post_training".'
+        )
+    objective = objective_of(baseline.model, loss)
+    method.check_data(data)
+    batch = first_batch(data, method.batch_size, seed)
+    objective.check(baseline.flat, *batch)
+    return Targets(batch, objective)
 
 
 def _searched(

@@ -1,11 +1,15 @@
-r"""What a trained network still knows right after it lost channels.
+r"""What a trained network still knows when it lost channels, and nothing was trained.
 
-    python -m tools.recovery --model=runs/cifar/models/baseline-seed0.keras \
-        --results=results/recovery --plot=docs/recovery.png --data_dir=TFDS_FOLDER
+    python -m tools.recovery --model=runs/trained/ResNet20/models/baseline-seed0.keras \
+        --results=results/recovery/ResNet20 --data_dir=TFDS_FOLDER
 
-The network is cut by parts of its MACs, by each criterion, with its weights kept and
-nothing trained; accuracy is measured as it is and after `recalibrate_batchnorm`. Each
-pair of a criterion and a cut is one JSON file; called again, only missing ones are run.
+The network is cut by parts of its MACs, in several ways (`--arms`, a criterion and an
+allocation of `tf_hetero.PostTraining`, or a criterion of `latent_saliency`), with its
+weights kept. Accuracy is measured as it is, after `recalibrate_batchnorm`, and after
+`reconstruct`, which both see the same pictures: `--sets` draws of `--examples` each from
+the training set, noise (`--source=noise`) or a folder of other pictures
+(`--source=folder --folder=...`). Each cut is one JSON file; called again, only missing
+ones are run.
 """
 
 import json
@@ -22,48 +26,69 @@ _DATASET = flags.DEFINE_string("dataset", "cifar10", "As in tf_hetero.datasets.l
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "As in tf_hetero.datasets.load.")
 _TRAIN = flags.DEFINE_integer("train_examples", 0, "Training pictures; all if 0.")
 _TEST = flags.DEFINE_integer("test_examples", 0, "Test pictures; all if 0.")
-_STEPS = flags.DEFINE_integer("steps", 8, "Batches of 256 that recalibration sees.")
 _CUTS = flags.DEFINE_list("cuts", ["10", "30", "50"], "Percent of the MACs to remove.")
+_ARMS = flags.DEFINE_list(
+    "arms",
+    ["norm_threshold", "norm_uniform", "obs_uniform", "fisher_uniform", "fisher_greedy"],
+    "Ways to cut.",
+)
+_SETS = flags.DEFINE_integer("sets", 1, "Draws of pictures.", lower_bound=1)
+_EXAMPLES = flags.DEFINE_integer("examples", 2048, "Pictures of a draw.", lower_bound=2)
+_SOURCE = flags.DEFINE_enum(
+    "source", "train", ["train", "noise", "folder"], "Where these pictures come from."
+)
+_FOLDER = flags.DEFINE_string("folder", "", "Of pictures, for --source=folder.")
 
-# arm: (criterion, per_mac); None draws the scores.
-ARMS: dict[str, tuple[str, bool] | None] = {
-    "gradient": ("gradient", False),
-    "gradient per MAC": ("gradient", True),
-    "normalized": ("normalized", False),
-    "magnitude": ("magnitude", False),
-    "random": None,
-}
-_COLORS = ("#d1495b", "#edae49", "#00798c", "#30638e", "#999999")
+_DRAWN_FROM = 20_000  # training pictures among which sets are drawn
+_STAGES = ("accuracy", "recalibrated", "reconstructed")
 
 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.WARNING)
-    wanted = [(arm, int(cut)) for arm in ARMS for cut in _CUTS.value]
+    from tools.experiment.cutting import Cut
+
     try:
-        missing = [pair for pair in wanted if not _path(*pair).exists()]
+        wanted = [
+            Cut(_known(arm), int(percent), _EXAMPLES.value, _SOURCE.value, number)
+            for percent in _CUTS.value
+            for number in range(_SETS.value)
+            for arm in _ARMS.value
+        ]
+        missing = [cut for cut in wanted if not _path(cut).exists()]
         if missing:
             _run(missing)
     except (ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. Finished results are kept; the same command goes on.")
-    results = [json.loads(_path(*pair).read_text()) for pair in wanted]
+    results = [json.loads(_path(cut).read_text()) for cut in wanted]
     print(table(results))
     if _PLOT.value:
         _draw(results, pathlib.Path(_PLOT.value))
 
 
-def _path(arm: str, cut: int) -> pathlib.Path:
-    return pathlib.Path(_RESULTS.value) / f"{arm.replace(' ', '_')}-cut{cut}.json"
+def _known(arm: str) -> str:
+    from tools.experiment.cutting import ARMS
+
+    if arm not in ARMS:
+        raise ValueError(f"`--arms` must be among {ARMS}. Received: {arm!r}")
+    return arm
 
 
-def _run(missing: list[tuple[str, int]]) -> None:
+def _path(cut: Any) -> pathlib.Path:
+    return pathlib.Path(_RESULTS.value) / f"{cut.name}.json"
+
+
+def _run(missing: list[Any]) -> None:
+    import dataclasses
+
     import keras
 
     from tf_hetero import datasets
     from tf_hetero.files import write_text
+    from tools.experiment.cutting import Cutter, accuracy
     from tools.experiment.provenance import circumstances
 
     model = keras.models.load_model(_MODEL.value)
@@ -72,105 +97,76 @@ def _run(missing: list[tuple[str, int]]) -> None:
     )
     whole = accuracy(model, pictures)
     print(f"whole network: {whole:.4f}", flush=True)
-    for arm, cut in missing:
+    cutter = Cutter(model, pictures, _calibration(pictures))
+    for cut in missing:
         result = {
-            "arm": arm,
-            "cut": cut,
+            **dataclasses.asdict(cut),
             "whole": whole,
             "test_examples": len(pictures.test),
-            "steps": _STEPS.value,
-            **measure(model, pictures, arm, cut, _STEPS.value),
+            **cutter.result(cut),
             **circumstances("tools.recovery"),
         }
-        write_text(_path(arm, cut), json.dumps(result, indent=1) + "\n")
-        print(
-            f"{arm}, cut {cut} %: {result['accuracy']:.4f}, "
-            f"recalibrated {result['recalibrated']:.4f}",
-            flush=True,
-        )
+        write_text(_path(cut), json.dumps(result, indent=1) + "\n")
+        shown = ", ".join(f"{stage} {result[stage]:.4f}" for stage in _STAGES)
+        print(f"{cut.name}: {shown}", flush=True)
 
 
-def measure(model: Any, pictures: Any, arm: str, cut: int, steps: int) -> dict[str, Any]:
-    """Cuts the network and measures it as it is, and recalibrated."""
-    import tf_hetero
+def _calibration(pictures: Any) -> Any:
+    """The pictures among which those that kernels are solved with are drawn."""
+    from tf_hetero import datasets
+    from tools.experiment.cutting import taken
 
-    graph = tf_hetero.trace(model)
-    masks = tf_hetero.select(graph, _scores(graph, pictures, arm), macs=1 - cut / 100)
-    stripped = tf_hetero.strip(graph, masks)
-    counts = tf_hetero.count(stripped)
-    before = accuracy(stripped, pictures)
-    tf_hetero.recalibrate_batchnorm(stripped, pictures.plain_batches(256, seed=0), steps)
-    return {
-        "accuracy": before,
-        "recalibrated": accuracy(stripped, pictures),
-        "macs": counts.macs,
-        "params": counts.params,
-        "kept": {name: int(mask.sum()) for name, mask in masks.items()},
-    }
-
-
-def _scores(graph: Any, pictures: Any, arm: str) -> dict[str, Any]:
-    import numpy as np
-
-    import tf_hetero
-    from tools.experiment.networks import logits_loss
-
-    choice = ARMS[arm]
-    if choice is None:
-        rng = np.random.default_rng(0)
-        return {group.name: rng.random(group.size) for group in graph.free_groups}
-    criterion, per_mac = choice
-    x, y = next(iter(pictures.plain_batches(256, seed=0)))
-    return tf_hetero.latent_saliency(
-        graph, x, y, logits_loss(), criterion, per_mac, from_weights=True
-    )
-
-
-def accuracy(model: Any, pictures: Any) -> float:
-    """The accuracy on the test pictures."""
-    from tools.experiment.networks import logits_loss
-
-    model.compile(loss=logits_loss(), metrics=["accuracy"])
-    batches = pictures.test_batches(512)
-    return round(model.evaluate(batches, verbose=0, return_dict=True)["accuracy"], 5)
+    if _SOURCE.value == "folder":
+        size = pictures.input_shape[0]
+        pictures = datasets.load("folder", _FOLDER.value, image_size=size)
+    return taken(pictures, min(len(pictures.train), _DRAWN_FROM))
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """The results as a Markdown table: as it is → recalibrated."""
-    cuts = sorted({result["cut"] for result in results})
-    found = {(r["arm"], r["cut"]): r for r in results}
+    """As it is → recalibrated → reconstructed, means over the sets, as Markdown."""
+    cuts = sorted({result["percent"] for result in results})
     lines = [
-        "| criterion | " + " | ".join(f"−{cut} % of MACs" for cut in cuts) + " |",
+        "| arm | " + " | ".join(f"−{cut} % of MACs" for cut in cuts) + " |",
         "| --- |" + " --- |" * len(cuts),
     ]
     for arm in dict.fromkeys(result["arm"] for result in results):
-        cells = [
-            f"{100 * found[arm, cut]['accuracy']:.2f} → "
-            f"{100 * found[arm, cut]['recalibrated']:.2f}"
-            for cut in cuts
-        ]
-        lines.append(f"| {arm} | " + " | ".join(cells) + " |")
+        cells = []
+        for cut in cuts:
+            found = [r for r in results if (r["arm"], r["percent"]) == (arm, cut)]
+            means = [100 * sum(r[s] for r in found) / len(found) for s in _STAGES]
+            cells.append(" → ".join(f"{mean:.2f}" for mean in means))
+        lines.append(f"| {arm.replace('_', ', ', 1)} | " + " | ".join(cells) + " |")
     return f"Whole network: {100 * results[0]['whole']:.2f} %.\n\n" + "\n".join(lines)
 
 
 def _draw(results: list[dict[str, Any]], path: pathlib.Path) -> None:
-    from tools.experiment.figures import new_figure, save_figure
+    from tools.experiment.figures import new_figure, palette, save_figure
 
     figure, (axes,) = new_figure(7.5, 4.5)
-    for color, arm in zip(_COLORS, ARMS, strict=True):
-        chosen = sorted((r for r in results if r["arm"] == arm), key=lambda r: r["cut"])
-        cuts = [0, *(r["cut"] for r in chosen)]
-        for key, style, label in (("recalibrated", "-o", arm), ("accuracy", ":s", None)):
-            values = [100 * v for v in (chosen[0]["whole"], *(r[key] for r in chosen))]
-            axes.plot(cuts, values, style, color=color, lw=1.5, ms=4, label=label)
-    axes.plot([], [], "-o", color="black", ms=4, label="recalibrated")
-    axes.plot([], [], ":s", color="black", ms=4, label="as it is")
+    arms = list(dict.fromkeys(result["arm"] for result in results))
+    colors = palette(arms)
+    styles = dict(zip(_STAGES, (":s", "--^", "-o"), strict=True))
+    for arm in arms:
+        chosen = [r for r in results if r["arm"] == arm]
+        cuts = sorted({r["percent"] for r in chosen})
+        for stage, style in styles.items():
+            values = [100 * chosen[0]["whole"]]
+            for cut in cuts:
+                found = [r[stage] for r in chosen if r["percent"] == cut]
+                values.append(100 * sum(found) / len(found))
+            label = arm.replace("_", ", ", 1) if stage == "reconstructed" else None
+            axes.plot(
+                [0, *cuts], values, style, color=colors[arm], lw=1.5, ms=4, label=label
+            )
+    for stage, style in styles.items():
+        shown = "as it is" if stage == "accuracy" else stage
+        axes.plot([], [], style, color="black", ms=4, label=shown)
     axes.set(
         xlabel="MACs removed (%)",
         ylabel="test accuracy (%)",
         title="Right after the cut, nothing trained",
     )
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, fontsize=8)
     save_figure(figure, path)
 
 

@@ -22,6 +22,19 @@ register = keras.saving.register_keras_serializable("tf_hetero")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Targets:
+    """What is known to a method that learns from labels.
+
+    Attributes:
+        batch: the first batch `(x, y, sample_weight)` of the data.
+        objective: what the model is trained by.
+    """
+
+    batch: Batch
+    objective: Objective
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
     """What a method is given.
 
@@ -30,20 +43,34 @@ class Problem:
         selector: the budget and the allowed widths, for the groups of `graph`.
         widths: the rules that these widths came from.
         data: what the user gave.
-        batch: its first batch `(x, y, sample_weight)`.
-        objective: what the model is trained by.
         callbacks: further callbacks of a search that trains.
         seed: everything random derives from it.
+        targets: given to methods with `needs_targets`.
     """
 
     graph: ChannelGraph
     selector: Selector
     widths: WidthRules
     data: Any
-    batch: Batch
-    objective: Objective
     callbacks: Sequence[Any]
     seed: int
+    targets: Targets | None
+
+    @property
+    def batch(self) -> Batch:
+        """The first batch, labels included."""
+        return self._learned_from.batch
+
+    @property
+    def objective(self) -> Objective:
+        """What the model is trained by."""
+        return self._learned_from.objective
+
+    @property
+    def _learned_from(self) -> Targets:
+        if self.targets is None:
+            raise TypeError("A method that looks at targets must say `needs_targets`.")
+        return self.targets
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,10 +95,15 @@ class Method:
     Attributes:
         name: what `shrink(method=...)` calls it.
         trains: whether the search trains, on all of the data and with callbacks.
+        needs_targets: whether it learns from labels, by a loss.
+        usual_macs: the part of the MACs that is left where no budget is given, if the
+            method has one of its own.
     """
 
     name: ClassVar[str]
     trains: ClassVar[bool] = True
+    needs_targets: ClassVar[bool] = True
+    usual_macs: ClassVar[float | None] = None
     batch_size: int
 
     @property

@@ -7,8 +7,11 @@ from tf_hetero.methods.base import Method
 from tf_hetero.methods.dhp.method import DHP
 from tf_hetero.methods.lwdna.method import LWDNA
 from tf_hetero.methods.mch.method import MCH
+from tf_hetero.methods.post_training.method import PostTraining
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (LWDNA, DHP, MCH)}
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (LWDNA, DHP, MCH, PostTraining)
+}
 
 
 def get(method: Any) -> Method:

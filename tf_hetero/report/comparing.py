@@ -58,6 +58,17 @@ class Comparison:
             lines.append(_row(name, width, *values))
         return "\n".join(lines)
 
+    def page(self, exports: Sequence[Exported] = ()) -> str:
+        """The report's page alone, as HTML that needs nothing else.
+
+        Args:
+            exports: as in `save`.
+
+        Raises:
+            ValueError: if `exports` holds something else than `Exported`s.
+        """
+        return page(self.name, self.costs, self.widths, self.macs, self.groups, exports)
+
     def save(
         self,
         path: str | os.PathLike,
@@ -97,7 +108,7 @@ class Comparison:
         ['index.html', 'macs.png', 'widths.png']
         """
         target = check_report_path(path, overwrite)
-        text = page(self.name, self.costs, self.widths, self.macs, self.groups, exports)
+        text = self.page(exports)
         with replacing(target, overwrite=True) as folder:
             folder.mkdir()
             (folder / PAGE).write_text(text, encoding="utf-8")

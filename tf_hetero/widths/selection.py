@@ -111,6 +111,13 @@ class Selector:
         sizes = self._costs.sizes
         return {name: min(v / float(cost(sizes)), 1.0) for name, cost, v in self._limits}
 
+    def prices(self, kept: np.ndarray) -> np.ndarray:
+        """What one unit of each group costs at these widths, in parts of the limits."""
+        return sum(
+            (cost.slopes(kept) / max(limit, 1) for _, cost, limit in self._limits),
+            np.zeros(len(kept)),
+        )
+
     def masks(
         self, scores: Mapping[str, Any], refill: bool = True
     ) -> dict[str, np.ndarray]:

@@ -1,26 +1,21 @@
 """The networks and files of `tools.deploy`, and what is measured of them."""
 
 import dataclasses
-import gzip
 import json
 import pathlib
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 
 import tf_hetero
 from tf_hetero import datasets, tfmot
-from tf_hetero.deployment import run_exported
 from tf_hetero.files import save_model, write_text
 from tools.experiment.identity import file_digest, refuse_other
+from tools.experiment.litert_files import images, measured, table
 from tools.experiment.networks import check_fits, logits_loss
 from tools.experiment.provenance import circumstances
 
-ROUNDS = 200
 ZEROS, CLUSTERS = 0.5, 32
 
 
@@ -61,7 +56,7 @@ def deploy(
         for name, network in networks.items()
         for precision in PREPARED
     }
-    rows = _measured(files, pictures)
+    rows = measured(files, pictures)
     report = {"options": dataclasses.asdict(options), "rows": rows}
     text = json.dumps({**report, **circumstances("tools.deploy")}, indent=1)
     write_text(folder / "results.json", text + "\n")
@@ -125,8 +120,8 @@ def _file(
         path,
         "litert",
         None if precision == "float32" else "int8",
-        examples=_images(pictures.test_batches(250), 1000),
-        representative=_images(
+        examples=images(pictures.test_batches(250), 1000),
+        representative=images(
             pictures.plain_batches(250, options.seed), options.representative
         ),
         overwrite=True,
@@ -173,83 +168,3 @@ PREPARED: dict[str, Callable[..., Any]] = {
     "int8 pruned": _pruned,
     "int8 clustered": _clustered,
 }
-
-
-def _images(batches: Any, number: int) -> np.ndarray:
-    """The first pictures of some batches, as one array."""
-    parts, found = [], 0
-    for x, _ in batches:
-        parts.append(np.asarray(x))
-        found += len(x)
-        if found >= number:
-            break
-    return np.concatenate(parts)[:number]
-
-
-def _measured(files: dict[tuple[str, str], pathlib.Path], pictures) -> list[dict[str, Any]]:
-    milliseconds = _milliseconds(files, _images(pictures.test_batches(1), 1))
-    return [
-        {
-            "network": name,
-            "precision": precision,
-            "bytes": path.stat().st_size,
-            "zipped": len(gzip.compress(path.read_bytes())),
-            "milliseconds": milliseconds[name, precision],
-            "accuracy": _accuracy(path, pictures),
-            "agreement": _record(path)["agreement"],
-        }
-        for (name, precision), path in files.items()
-    ]
-
-
-def _record(path: pathlib.Path) -> dict[str, Any]:
-    return json.loads(path.with_name(f"{path.name}.json").read_text())
-
-
-def _accuracy(path: pathlib.Path, pictures) -> float:
-    call, right, size = run_exported.litert(str(path)), 0, 0
-    (name,) = _record(path)["inputs"]
-    for x, y in pictures.test_batches(run_exported.BATCH):
-        (scores,) = call({name: np.asarray(x)}).values()
-        right += int((scores.argmax(-1) == np.asarray(y)).sum())
-        size += len(y)
-    return right / size
-
-
-def _milliseconds(files: dict, x: np.ndarray) -> dict[tuple[str, str], float]:
-    """The median of each file; they take turns, so that all see one machine."""
-    runs = {key: _runner(path, x) for key, path in files.items()}
-    seconds: dict[Any, list[float]] = {key: [] for key in runs}
-    for _ in range(ROUNDS):
-        for key, run in runs.items():
-            start = time.perf_counter()
-            run()
-            seconds[key].append(time.perf_counter() - start)
-    return {key: 1000 * statistics.median(values) for key, values in seconds.items()}
-
-
-def _runner(path: pathlib.Path, x: np.ndarray) -> Callable[[], Any]:
-    import tensorflow as tf
-
-    interpreter = tf.lite.Interpreter(str(path), num_threads=1)
-    (given,) = interpreter.get_input_details()
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(given["index"], run_exported.quantized(x, given))
-    interpreter.invoke()
-    return interpreter.invoke
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """The measurements as a Markdown table; ratios are to the first row."""
-    lines = [
-        "| network | precision | KiB | zipped | ms | latency | accuracy | as in Keras |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row['network']} | {row['precision']} | {row['bytes'] / 1024:,.0f} | "
-            f"{row['zipped'] / 1024:,.0f} | {row['milliseconds']:.2f} | "
-            f"{row['milliseconds'] / rows[0]['milliseconds']:.2f} | "
-            f"{100 * row['accuracy']:.2f} | {100 * row['agreement']:.1f} |"
-        )
-    return "\n".join(lines)

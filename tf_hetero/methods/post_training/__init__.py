@@ -1,0 +1,1 @@
+"""Post-training: a trained network cut, and its kernels solved for, without training."""

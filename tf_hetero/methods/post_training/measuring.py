@@ -1,0 +1,190 @@
+"""What a trained network says about its kernels: how what they read varies, and what an
+error of theirs does to the network's output. No labels."""
+
+import collections
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+from keras import tree
+
+from tf_hetero.data.calibration import calibration_batches
+from tf_hetero.data.structures import input_tensors
+from tf_hetero.graph.calls import Call
+from tf_hetero.graph.channels import ChannelGraph, Ids, Site
+from tf_hetero.methods.post_training.readers import Reader
+from tf_hetero.surgery.equations import NormalEquations
+from tf_hetero.surgery.linear_maps import LinearMap, linear_maps
+from tf_hetero.surgery.reconstructing import Calibration, batch_size
+from tf_hetero.surgery.windows import sample_positions
+
+Kernel = tuple[int, str]  # a layer, by identity, and the name of the weight
+Mixing = dict[Kernel, tuple[Site, LinearMap, Ids]]
+
+
+def measured_readers(
+    graph: ChannelGraph, x: Any, calibration: Calibration, gradients: bool
+) -> list[Reader]:
+    """Every kernel that adds up channels of a free group, measured in one pass over x.
+
+    Args:
+        graph: the trained network.
+        x: pictures, as for `reconstruct`.
+        calibration: how many of them, and of their positions.
+        gradients: whether errors are weighted by what they do to the network's output.
+    """
+    mixing = _mixing(graph)
+    measured = _Measured(graph, mixing, calibration, gradients)
+    size = batch_size(graph.flat)
+    given = calibration_batches(graph.flat, x, calibration.examples, size, calibration.seed)
+    for number, inputs in enumerate(given):
+        measured.see(inputs, np.random.default_rng((calibration.seed, number)))
+    return [
+        reader
+        for key, (site, one, ids) in mixing.items()
+        for reader in _readers(site, one, graph.units(ids), *measured.of(key))
+    ]
+
+
+def _mixing(graph: ChannelGraph) -> Mixing:
+    """The kernels that add up channels of a free group, and the ids of those."""
+    free = np.array([group.frozen is None for group in graph.groups])
+    found = {}
+    for site in graph.sites:
+        for one in linear_maps(site) if site.first else ():
+            ids = _added_up(site, one)
+            if ids is not None and free[graph.group_of[graph.units(ids)]].any():
+                found[id(site.call.operation), one.kernel] = (site, one, ids)
+    return found
+
+
+def _added_up(site: Site, one: LinearMap) -> Ids | None:
+    """The ids that a kernel adds up, if its rule names them."""
+    weight = site.outcome.weights.get(one.kernel)
+    if weight is None or weight.input_axis is None:
+        return None
+    return weight.axes[weight.input_axis]
+
+
+class _Measured:
+    """Covariances of what kernels read, and of gradients at what they make."""
+
+    def __init__(
+        self, graph: ChannelGraph, mixing: Mixing, calibration: Calibration, gradients: bool
+    ) -> None:
+        self._flat = graph.flat
+        self._positions = calibration.positions
+        self._gradients = gradients
+        self._maps = collections.defaultdict(list)
+        for (operation, _), (_, one, _) in mixing.items():
+            self._maps[operation].append(one)
+        self._inputs = {key: NormalEquations(centred=True) for key in mixing}
+        self._outputs: dict[int, np.ndarray] = {}
+        self._pictures = 0
+
+    def of(self, key: Kernel) -> tuple[np.ndarray, np.ndarray | None]:
+        """The covariance of what a kernel reads, and the weight of errors it makes."""
+        weight = self._outputs.get(key[0])
+        return self._inputs[key].covariance(), (
+            None if weight is None else weight / self._pictures
+        )
+
+    def see(self, inputs: list[np.ndarray], rng: np.random.Generator) -> None:
+        """Takes a batch in."""
+        self._pictures += len(inputs[0])
+        values = tree.pack_sequence_as(self._flat.inputs, inputs)
+        x = tree.pack_sequence_as(self._flat.inputs, input_tensors(self._flat, values))
+        if not self._gradients:
+            self._flat.run(x, lambda call, values: self._run(call, values, rng))
+            return
+        import tensorflow as tf
+
+        made: list[tuple[int, Any]] = []
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+
+            def run(call: Call, values: list[Any]) -> Any:
+                results = self._run(call, values, rng)
+                if id(call.operation) in self._maps:
+                    tape.watch(results)
+                    made.append((id(call.operation), results))
+                return results
+
+            outputs = tree.flatten(self._flat.run(x, run))
+            total = _projected(self._flat, outputs, rng)
+        for (operation, output), gradient in zip(
+            made, tape.gradient(total, [output for _, output in made]), strict=True
+        ):
+            self._add(operation, output.numpy(), gradient)
+
+    def _run(self, call: Call, values: list[Any], rng: np.random.Generator) -> Any:
+        for one in self._maps.get(id(call.operation), ()):
+            x = values[one.source]
+            outputs = one.output_sizes(call, x)
+            at = sample_positions(rng, len(x), outputs, self._positions)
+            x = one.prepared(x, call.weights)
+            width = one.group_width(call.weights[one.kernel].shape)
+            patches = one.patches(x, at, outputs, width)
+            nothing = np.zeros((*patches.shape[:2], 0), patches.dtype)
+            self._inputs[id(call.operation), one.kernel].add(patches, nothing)
+        return call.compute(values)
+
+    def _add(self, operation: int, output: np.ndarray, gradient: Any) -> None:
+        if gradient is None:
+            return
+        # An activation inside the layer that gives exactly zero lets nothing through.
+        rows = np.where(output == 0, 0, gradient.numpy()).reshape(-1, output.shape[-1])
+        squares = (rows.T @ rows).astype(np.float64)
+        self._outputs[operation] = self._outputs.get(operation, 0.0) + squares
+
+
+def _projected(flat: Any, outputs: list[Any], rng: np.random.Generator) -> Any:
+    """Outputs times random signs: the square of its gradient is that of all outputs.
+
+    Every output counts by its standard deviation; probabilities by the Fisher metric,
+    in which the squared length of a step is four times that of the square roots'.
+    """
+    ops = keras.ops
+    makers = {tensor.key: call for call in flat.calls for tensor in call.outputs}
+    total = 0.0
+    for tensor, output in zip(tree.flatten(flat.outputs), outputs, strict=True):
+        output = ops.cast(output, "float32")
+        if _is_softmax(makers.get(tensor.key)):
+            output = 2 * ops.sqrt(output + keras.config.epsilon())
+        else:
+            output = output / (np.std(ops.convert_to_numpy(output)) or 1.0)
+        signs = rng.choice(np.array([-1, 1], np.float32), tuple(output.shape))
+        total = total + ops.sum(output * signs)
+    return total
+
+
+def _is_softmax(call: Call | None) -> bool:
+    operation = getattr(call, "operation", None)
+    if isinstance(operation, keras.layers.Softmax):
+        return True
+    return getattr(operation, "activation", None) is keras.activations.softmax
+
+
+def _readers(
+    site: Site,
+    one: LinearMap,
+    units: np.ndarray,
+    covariance: np.ndarray,
+    weight: np.ndarray | None,
+) -> Iterator[Reader]:
+    """A kernel, one for each group of its convolution."""
+    kernel = site.call.value(one.kernel)
+    width = one.group_width(kernel.shape)
+    matrices = one.matrices(kernel, width * len(covariance)).astype(np.float64)
+    units = np.tile(units, matrices.shape[1] // width)
+    outputs = matrices.shape[2]
+    for group, matrix in enumerate(matrices):
+        own = slice(group * outputs, (group + 1) * outputs)
+        root = None if weight is None else _root(weight[own, own])
+        yield Reader(site.call.name, covariance[group], matrix, units, root)
+
+
+def _root(weight: np.ndarray) -> np.ndarray:
+    """A matrix whose product with its transpose is `weight`."""
+    values, vectors = np.linalg.eigh(weight)
+    return vectors * np.sqrt(np.maximum(values, 0.0))

@@ -1,0 +1,150 @@
+"""Trained networks cut in many ways, and what is left of them without training."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+
+import tf_hetero
+from tf_hetero import datasets
+from tf_hetero.methods.post_training.allocating import ALLOCATIONS
+from tf_hetero.methods.post_training.criteria import curves_of
+from tf_hetero.surgery.reconstructing import Calibration, Reconstruction
+from tf_hetero.widths.budgets import absolute_budgets
+from tf_hetero.widths.counting import CostModel
+from tf_hetero.widths.selection import Selector
+from tf_hetero.widths.width_rules import WidthRules
+from tools.experiment.networks import logits_loss
+
+_SCORED = 768  # pictures that a criterion looks at, as in tf_hetero.PostTraining
+
+# Criterion and allocation of `tf_hetero.PostTraining`.
+POST_TRAINING: dict[str, tuple[str, str]] = {
+    f"{criterion}_{allocation}": (criterion, allocation)
+    for criterion in ("norm", "activation", "taylor", "obs", "fisher")
+    for allocation in ("uniform", "greedy", "threshold")
+}
+# Criterion and per_mac of `tf_hetero.latent_saliency`, with labels; None draws scores.
+LABELLED: dict[str, tuple[str, bool] | None] = {
+    "gradient": ("gradient", False),
+    "gradient_per_mac": ("gradient", True),
+    "normalized": ("normalized", False),
+    "random": None,
+}
+ARMS = (*POST_TRAINING, *LABELLED)
+SOURCES = ("train", "noise", "folder")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """One cut of a trained network.
+
+    Attributes:
+        arm: one of `ARMS`.
+        percent: of the MACs that go.
+        examples: pictures that kernels are solved with.
+        source: where they come from.
+        number: which draw of them.
+    """
+
+    arm: str
+    percent: int
+    examples: int
+    source: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """What its result file is called."""
+        return f"{self.arm}-cut{self.percent}-{self.source}{self.examples}-set{self.number}"
+
+
+class Cutter:
+    """Cuts one trained network.
+
+    Args:
+        model: the network.
+        pictures: what it was trained on.
+        calibration: pictures that kernels are solved with, as the network takes them.
+    """
+
+    def __init__(
+        self, model: keras.Model, pictures: datasets.Pictures, calibration: np.ndarray
+    ) -> None:
+        self._graph = tf_hetero.trace(model)
+        self._pictures = pictures
+        self._calibration = calibration
+        self._cost = CostModel(self._graph)
+        self._allowed = WidthRules().allowed_units(self._graph)
+        self._curves = functools.cache(self._measured_curves)
+
+    def result(self, cut: Cut) -> dict[str, Any]:
+        """Accuracies as it is, with statistics measured anew, and reconstructed."""
+        masks = self._masks(cut)
+        x = self._drawn(cut)
+        small = Reconstruction(self._graph, self._graph.keep(masks))
+        before = [keras.ops.convert_to_numpy(v) for v in small.model.weights]
+        result = {"accuracy": accuracy(small.model, self._pictures)}
+        tf_hetero.recalibrate_batchnorm(small.model, x)
+        result["recalibrated"] = accuracy(small.model, self._pictures)
+        small.model.set_weights(before)
+        small.solve(x, Calibration(cut.examples, seed=cut.number))
+        result["reconstructed"] = accuracy(small.model, self._pictures)
+        counts = tf_hetero.count(small.model)
+        kept = {name: int(mask.sum()) for name, mask in masks.items()}
+        return {**result, "macs": counts.macs, "params": counts.params, "kept": kept}
+
+    def _masks(self, cut: Cut) -> dict[str, np.ndarray]:
+        whole = self._cost.counts()
+        limits = absolute_budgets({"macs": 1 - cut.percent / 100}, whole)
+        selector = Selector(self._graph, limits, self._allowed)
+        if cut.arm in LABELLED:
+            return selector.masks(self._labelled_scores(cut))
+        criterion, allocation = POST_TRAINING[cut.arm]
+        floors = tuple(selector.floors.items())
+        curves = self._curves(
+            criterion, floors, dataclasses.replace(cut, arm="", percent=0)
+        )
+        return selector.masks(ALLOCATIONS[allocation](self._graph, curves, selector))
+
+    def _measured_curves(self, criterion: str, floors: tuple, cut: Cut) -> Any:
+        calibration = Calibration(min(cut.examples, _SCORED), seed=cut.number)
+        return curves_of(
+            self._graph, criterion, self._drawn(cut), calibration, dict(floors)
+        )
+
+    def _labelled_scores(self, cut: Cut) -> dict[str, np.ndarray]:
+        choice = LABELLED[cut.arm]
+        if choice is None:
+            rng = np.random.default_rng(cut.number)
+            return {group.name: rng.random(group.size) for group in self._graph.free_groups}
+        criterion, per_mac = choice
+        x, y = next(iter(self._pictures.plain_batches(256, seed=cut.number)))
+        arguments = (self._graph, x, y, logits_loss(), criterion, per_mac)
+        return tf_hetero.latent_saliency(*arguments, from_weights=True)
+
+    def _drawn(self, cut: Cut) -> np.ndarray:
+        """The pictures of a cut: another draw for each number."""
+        rng = np.random.default_rng((cut.number, 1))
+        if cut.source == "noise":
+            shape = (cut.examples, *self._calibration.shape[1:])
+            return rng.normal(0.0, 1.0, shape).astype(np.float32)
+        count = min(cut.examples, len(self._calibration))
+        return self._calibration[rng.permutation(len(self._calibration))[:count]]
+
+
+def taken(pictures: datasets.Pictures, count: int) -> np.ndarray:
+    """The first training pictures, as the network takes them, in one array."""
+    parts: list[np.ndarray] = []
+    for x, _ in pictures.first(count).plain_batches(256, seed=0):
+        parts.append(keras.ops.convert_to_numpy(x))
+    return np.concatenate(parts)[:count]
+
+
+def accuracy(model: keras.Model, pictures: datasets.Pictures) -> float:
+    """The accuracy on the test pictures."""
+    model.compile(loss=logits_loss(), metrics=["accuracy"])
+    batches = pictures.test_batches(512)
+    return round(model.evaluate(batches, verbose=0, return_dict=True)["accuracy"], 5)
