@@ -33,18 +33,22 @@ def test_examples_about_layers_run():
 
 @pytest.mark.command
 def test_the_readme_runs(tmp_path, monkeypatch):
-    """On noise: the first example as it stands, the others in a small network.
+    """On noise: the first two examples as they stand, the others in a small network.
 
     The searches, which would take minutes, have two epochs.
     """
     tf = pytest.importorskip("tensorflow")
     pytest.importorskip("tf2onnx")
     monkeypatch.chdir(tmp_path)
-    first, *others = blocks("README.md")
+    first, second, *others = blocks("README.md")
     assert len(others) == 7
     rng = np.random.default_rng(0)
-    x = rng.random((4, 64, 64, 3), np.float32)
-    exec(compile(first, "README.md", "exec"), {"x": x, "y": np.arange(4)})
+    x, y = rng.random((4, 64, 64, 3), np.float32), np.arange(4)
+    models.DigitsNet((64, 64, 3)).save("trained.keras")
+    names = {"x": x, "y": y}
+    exec(compile(first, "README.md", "exec"), names)
+    assert (tmp_path / "small.keras").exists()
+    exec(compile(second, "README.md", "exec"), names)
 
     x, y = rng.standard_normal((64, 8, 8, 3)).astype("float32"), np.arange(64) % 10
     model = models.DigitsNet((8, 8, 3))

@@ -40,6 +40,7 @@ _SOURCE = flags.DEFINE_enum(
 _FOLDER = flags.DEFINE_string("folder", "", "Of pictures, for --source=folder.")
 
 _DRAWN_FROM = 20_000  # training pictures among which sets are drawn
+# Those of tools.experiment.cutting, which takes time to import.
 _STAGES = ("accuracy", "recalibrated", "reconstructed")
 
 

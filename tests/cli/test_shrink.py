@@ -12,6 +12,7 @@ import tf_hetero as th
 from tf_hetero.cli import shrink
 from tf_hetero.cli.main import main, new_parser
 from tf_hetero.methods.lwdna.saliency import CRITERIA
+from tf_hetero.methods.post_training.criteria import CRITERIA as OF_POST_TRAINING
 
 pytest.importorskip("tensorflow")
 
@@ -84,7 +85,8 @@ def test_every_flag_arrives():
     options = new_parser().parse_args([*required, "--criterion=taylor"])
     assert shrink.method_of(options) == th.LWDNA("taylor", from_weights=True)
     assert shrink.widths_of(options) == th.WidthRules()
-    assert list(shrink.CRITERIA) == sorted(CRITERIA)
+    assert list(shrink.CRITERIA["lwdna"]) == sorted(CRITERIA)
+    assert shrink.CRITERIA["post_training"] == OF_POST_TRAINING
 
 
 @pytest.mark.parametrize(
@@ -161,3 +163,29 @@ def test_bad_flags_are_found_before_anything_is_loaded(
     before, after = caught.value.code.split("Received: ")
     assert before.startswith("error: ") and rule in before and received in after
     assert sorted(os.listdir(folder)) == listing
+
+
+def test_post_training_looks_at_pictures_alone(folder, tmp_path):
+    x = np.load(folder / "batch.npz")["x"]
+    np.savez(tmp_path / "x.npz", x=x)
+    flags = {"method": "post_training", "data": tmp_path / "x.npz"}
+    main(arguments(folder, tmp_path / "small.keras", **flags))
+    model = keras.models.load_model(folder / "trained.keras")
+    expected = th.shrink(model, x, macs=0.5)
+    small = keras.models.load_model(tmp_path / "small.keras")
+    for a, b in zip(small.weights, expected.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("flags", "what"),
+    [
+        ({"recalibrate": 2}, "takes no --recalibrate"),
+        ({"loss": LOSS, "per_mac": True}, "takes no --loss, --per_mac"),
+        ({"criterion": "gradient"}, "--criterion=gradient"),
+    ],
+)
+def test_flags_of_another_method_are_refused(folder, tmp_path, flags, what):
+    flags = {"method": "post_training", **flags}
+    with pytest.raises(SystemExit, match=what):
+        main(arguments(folder, tmp_path / "small.keras", **flags))

@@ -9,6 +9,12 @@ an `.npz` with an array `x` of examples and an array `y` of targets. Give `--rec
 for a network with BatchNormalization, then fine-tune. `--nofrom_weights` takes the file
 as an architecture, widens it, and gives widths with new weights to train.
 
+    tf-hetero shrink --model=trained.keras --data=pictures.npz --macs=0.5 \\
+        --method=post_training --out=small.keras --report=report/
+
+cuts by what the network's output loses and solves for the kernels that are left; it
+looks at `x` alone, trains nothing, and needs neither `--loss` nor `--recalibrate`.
+
 Files are loaded with Keras's safe mode, as its default is: one that brings code of its
 own, such as a Lambda layer, is refused.
 """
@@ -24,7 +30,20 @@ from tf_hetero.report.exported import Exported
 from tf_hetero.report.folder import PAGE, check_report_path
 
 EXPECTED = (ValueError, OSError)
-CRITERIA = ("gradient", "magnitude", "normalized", "taylor")
+METHODS = ("lwdna", "post_training")
+CRITERIA = {
+    "lwdna": ("gradient", "magnitude", "normalized", "taylor"),
+    "post_training": ("norm", "activation", "taylor", "obs", "fisher"),
+}
+# Flags that say something of one method only, and what they are when not given.
+_OF_LWDNA = {
+    "loss": "",
+    "from_logits": False,
+    "recalibrate": 0,
+    "from_weights": True,
+    "per_mac": False,
+    "width_multiplier": None,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     text = "A .keras file; loaded with safe_mode=True, so it need not be trusted."
     add("--model", required=True, help=text)
-    add("--data", required=True, help="An .npz file with arrays x and y.")
+    text = "An .npz file with arrays x and y; post_training looks at x alone."
+    add("--data", required=True, help=text)
     add("--out", required=True, help="The .keras file to write.")
     text = "Name of a Keras loss; that of the compiled model if empty."
     add("--loss", default="", help=text)
@@ -53,15 +73,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_method(group: Any) -> None:
     add = group.add_argument
+    text = "lwdna scores with one gradient pass; post_training needs no labels."
+    add("--method", choices=METHODS, default="lwdna", help=text)
     text = "Keeps the file's weights, as is the default."
     add("--from_weights", action="store_true", default=True, help=text)
     text = "Draws the weights anew."
     add("--nofrom_weights", action="store_false", dest="from_weights", help=text)
     text = (
         "If not given, magnitude for weights that are kept, gradient (the paper's) for "
-        "new ones."
+        "new ones; fisher for post_training."
     )
-    add("--criterion", choices=CRITERIA, help=text)
+    choices = sorted({name for names in CRITERIA.values() for name in names})
+    add("--criterion", choices=choices, help=text)
     text = "Scores for each MAC that a unit costs."
     add("--per_mac", action="store_true", help=text)
     text = "How much wider to search; 2 with --nofrom_weights."
@@ -90,8 +113,9 @@ def run(options: argparse.Namespace) -> None:
     if options.report:
         check_report_path(options.report, options.overwrite)
     macs, params = budget("macs", options.macs), budget("params", options.params)
+    _check_of_method(options)
     check_model_file(options.model)
-    batch = read_batch(options.data)
+    batch = read_batch(options.data, labelled=options.method == "lwdna")
 
     from tf_hetero.report.comparing import compare
     from tf_hetero.shrinking import shrink
@@ -122,10 +146,28 @@ def run(options: argparse.Namespace) -> None:
         print(pathlib.Path(options.report, PAGE))
 
 
+def _check_of_method(options: argparse.Namespace) -> None:
+    """Raises `ValueError` for flags that the method would not look at."""
+    if options.criterion not in (None, *CRITERIA[options.method]):
+        raise ValueError(
+            f"--method={options.method} has the criteria {CRITERIA[options.method]}. "
+            f"Received: --criterion={options.criterion}"
+        )
+    unread = [n for n, usual in _OF_LWDNA.items() if getattr(options, n) != usual]
+    if options.method != "lwdna" and unread:
+        raise ValueError(
+            f"--method={options.method} takes no {', '.join(f'--{n}' for n in unread)}. "
+            f"Received: {', '.join(f'--{n}={getattr(options, n)}' for n in unread)}"
+        )
+
+
 def method_of(options: argparse.Namespace) -> Any:
     """The method that the flags describe."""
     from tf_hetero.methods.lwdna.method import LWDNA
+    from tf_hetero.methods.post_training.method import PostTraining
 
+    if options.method == "post_training":
+        return PostTraining(options.criterion)
     default = "magnitude" if options.from_weights else "gradient"
     return LWDNA(
         criterion=options.criterion or default,
@@ -181,13 +223,16 @@ def budget(name: str, text: str | None) -> float | int | None:
     return int(number) if text.isdigit() or large else number
 
 
-def read_batch(path: str) -> tuple[Any, Any]:
-    """The arrays `x` and `y` of an `.npz` file."""
+def read_batch(path: str, labelled: bool = True) -> Any:
+    """The arrays `x` and `y` of an `.npz` file; x alone if no labels are wanted."""
     arrays = read_npz(path, "--data")
+    if not labelled and "x" in arrays:
+        return arrays["x"]
     if not {"x", "y"} <= set(arrays):
         raise ValueError(
             f"--data must hold arrays x and y. Received: --data={path} with "
-            f"{list(arrays)}. Write it with numpy.savez(path, x=examples, y=targets)."
+            f"{list(arrays)}. Write it with numpy.savez(path, x=examples, y=targets); for "
+            "--method=post_training x is enough."
         )
     return arrays["x"], arrays["y"]
 

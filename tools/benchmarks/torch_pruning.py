@@ -63,8 +63,11 @@ class _Side:
         self._labels = np.concatenate(labels)
         self._calibration = taken(pictures, EXAMPLES)
         self._scored = next(iter(pictures.plain_batches(SCORED, seed=0)))
+        from tools.benchmarks.torch_resnet import new_resnet
+
+        self._new = lambda: new_resnet(self._model)
         expected = self._model.predict(self._test[:64], verbose=0)
-        found = _logits(_resnet(self._model), self._test[:64])
+        found = _logits(self._new(), self._test[:64])
         if np.abs(found - expected).max() > 1e-4 * np.abs(expected).max():
             raise ValueError(
                 "PyTorch must compute what Keras does. Received: logits that differ by "
@@ -73,7 +76,7 @@ class _Side:
 
     def result(self, name: str, wide: bool, percent: int) -> dict[str, Any]:
         """Cuts by one importance and measures."""
-        whole = _macs(_resnet(self._model))
+        whole = _macs(self._new())
         low, high = 0.0, 0.9
         for _ in range(8):
             middle = (low + high) / 2
@@ -99,7 +102,7 @@ class _Side:
         import torch
         import torch_pruning
 
-        network = _resnet(self._model)
+        network = self._new()
         importance = getattr(torch_pruning.importance, f"{name}Importance")()
         pruner = torch_pruning.pruner.BasePruner(
             network,
@@ -175,64 +178,3 @@ def _macs(network: Any) -> int:
     for handle in handles:
         handle.remove()
     return sum(counted)
-
-
-def _resnet(model: Any) -> Any:
-    """`tf_hetero.models.ResNet20` in PyTorch, with the weights of a Keras one."""
-    import torch
-
-    nn = torch.nn
-
-    def normed(name: str, stride: int = 1) -> Any:
-        kernel, *bias = model.get_layer(name).get_weights()
-        size, _, inputs, outputs = kernel.shape
-        layer = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=bool(bias))
-        norm = nn.BatchNorm2d(outputs)
-        weights = model.get_layer(f"{name}_bn").get_weights()
-        places = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
-        pairs = [
-            (layer.weight, kernel.transpose(3, 2, 0, 1)),
-            *zip(places, weights, strict=True),
-        ]
-        pairs += [(layer.bias, one) for one in bias]
-        for place, value in pairs:
-            place.data.copy_(torch.as_tensor(value.copy()))
-        return nn.Sequential(layer, norm)
-
-    class Block(torch.nn.Module):
-        def __init__(self, name: str, stride: int) -> None:
-            super().__init__()
-            self.conv1 = normed(f"{name}_conv1", stride)
-            self.conv2 = normed(f"{name}_conv2")
-            projected = any(x.name == f"{name}_shortcut" for x in model.layers)
-            self.shortcut = (
-                normed(f"{name}_shortcut", stride) if projected else nn.Identity()
-            )
-
-        def forward(self, x: Any) -> Any:
-            y = self.conv2(torch.relu(self.conv1(x)))
-            return torch.relu(y + self.shortcut(x))
-
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.stem = normed("stem")
-            self.blocks = nn.Sequential(
-                *[
-                    Block(
-                        f"stage{stage}_block{number}", 2 if stage > 1 and number == 1 else 1
-                    )
-                    for stage in (1, 2, 3)
-                    for number in (1, 2, 3)
-                ]
-            )
-            kernel, bias = model.get_layer("classifier").get_weights()
-            self.classifier = nn.Linear(*kernel.shape)
-            self.classifier.weight.data.copy_(torch.as_tensor(kernel.T.copy()))
-            self.classifier.bias.data.copy_(torch.as_tensor(bias))
-
-        def forward(self, x: Any) -> Any:
-            x = self.blocks(torch.relu(self.stem(x)))
-            return self.classifier(x.mean(dim=(2, 3)))
-
-    return Network().eval()

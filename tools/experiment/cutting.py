@@ -34,7 +34,8 @@ LABELLED: dict[str, tuple[str, bool] | None] = {
     "random": None,
 }
 ARMS = (*POST_TRAINING, *LABELLED)
-SOURCES = ("train", "noise", "folder")
+# As the cut leaves it; statistics measured anew; kernels solved for.
+STARTS = ("accuracy", "recalibrated", "reconstructed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,22 +82,24 @@ class Cutter:
         self._curves = functools.cache(self._measured_curves)
 
     def result(self, cut: Cut) -> dict[str, Any]:
-        """Accuracies as it is, with statistics measured anew, and reconstructed."""
-        masks = self._masks(cut)
-        x = self._drawn(cut)
-        small = Reconstruction(self._graph, self._graph.keep(masks))
-        before = [keras.ops.convert_to_numpy(v) for v in small.model.weights]
-        result = {"accuracy": accuracy(small.model, self._pictures)}
-        tf_hetero.recalibrate_batchnorm(small.model, x)
-        result["recalibrated"] = accuracy(small.model, self._pictures)
-        small.model.set_weights(before)
-        small.solve(x, Calibration(cut.examples, seed=cut.number))
-        result["reconstructed"] = accuracy(small.model, self._pictures)
-        counts = tf_hetero.count(small.model)
+        """Accuracies of every start, and what the network costs."""
+        masks = self.masks(cut)
+        smaller = {start: self.start(cut, masks, start) for start in STARTS}
+        counts = tf_hetero.count(smaller[STARTS[0]])
         kept = {name: int(mask.sum()) for name, mask in masks.items()}
-        return {**result, "macs": counts.macs, "params": counts.params, "kept": kept}
+        costs = {"macs": counts.macs, "params": counts.params, "kept": kept}
+        return {s: accuracy(m, self._pictures) for s, m in smaller.items()} | costs
 
-    def _masks(self, cut: Cut) -> dict[str, np.ndarray]:
+    def start(self, cut: Cut, masks: dict[str, np.ndarray], kind: str) -> keras.Model:
+        """The smaller network, one of `STARTS`."""
+        small = Reconstruction(self._graph, self._graph.keep(masks))
+        if kind == "recalibrated":
+            tf_hetero.recalibrate_batchnorm(small.model, self._drawn(cut))
+        if kind == "reconstructed":
+            small.solve(self._drawn(cut), Calibration(cut.examples, seed=cut.number))
+        return small.model
+
+    def masks(self, cut: Cut) -> dict[str, np.ndarray]:
         whole = self._cost.counts()
         limits = absolute_budgets({"macs": 1 - cut.percent / 100}, whole)
         selector = Selector(self._graph, limits, self._allowed)
