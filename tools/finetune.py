@@ -80,12 +80,13 @@ def _run(missing: list[tuple[str, str, int, int]]) -> None:
     from tools.experiment.cutting import Cut, Cutter, accuracy, taken
     from tools.experiment.provenance import circumstances
 
-    teacher = keras.models.load_model(_MODEL.value)
+    # A distiller freezes its teacher, and what is cut from a frozen network is frozen.
+    network, teacher = (keras.models.load_model(_MODEL.value) for _ in range(2))
     pictures = datasets.load(
         _DATASET.value, _DATA_DIR.value, _TRAIN.value or None, _TEST.value or None
     )
     whole = accuracy(teacher, pictures)
-    cutter = Cutter(teacher, pictures, taken(pictures, len(pictures.train)))
+    cutter = Cutter(network, pictures, taken(pictures, len(pictures.train)))
     for arm, start, epochs, number in missing:
         cut = Cut(arm, _CUT.value, _EXAMPLES, "train", number)
         small = cutter.start(cut, cutter.masks(cut), start)

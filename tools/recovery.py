@@ -32,6 +32,9 @@ _ARMS = flags.DEFINE_list(
     ["norm_threshold", "norm_uniform", "obs_uniform", "fisher_uniform", "fisher_greedy"],
     "Ways to cut.",
 )
+_BASE = flags.DEFINE_string(
+    "base", "", "An arm from which the others' differences are shown, set by set."
+)
 _SETS = flags.DEFINE_integer("sets", 1, "Draws of pictures.", lower_bound=1)
 _EXAMPLES = flags.DEFINE_integer("examples", 2048, "Pictures of a draw.", lower_bound=2)
 _SOURCE = flags.DEFINE_enum(
@@ -66,6 +69,8 @@ def main(argv: list[str]) -> None:
         sys.exit("\nInterrupted. Finished results are kept; the same command goes on.")
     results = [json.loads(_path(cut).read_text()) for cut in wanted]
     print(table(results))
+    if _BASE.value:
+        print("\n".join(differences(results, _BASE.value)))
     if _PLOT.value:
         _draw(results, pathlib.Path(_PLOT.value))
 
@@ -138,6 +143,26 @@ def table(results: list[dict[str, Any]]) -> str:
             cells.append(" → ".join(f"{mean:.2f}" for mean in means))
         lines.append(f"| {arm.replace('_', ', ', 1)} | " + " | ".join(cells) + " |")
     return f"Whole network: {100 * results[0]['whole']:.2f} %.\n\n" + "\n".join(lines)
+
+
+def differences(results: list[dict[str, Any]], base: str) -> list[str]:
+    """Reconstructed accuracies minus those of another arm, set by set, in points."""
+    found = {(r["arm"], r["percent"], r["number"]): r["reconstructed"] for r in results}
+    if base not in {arm for arm, _, _ in found}:
+        raise ValueError(f"`--base` must be among --arms. Received: {base!r}")
+    lines = []
+    for arm, percent in dict.fromkeys((arm, percent) for arm, percent, _ in found):
+        numbers = [n for a, p, n in found if (a, p) == (arm, percent) and a != base]
+        values = [
+            100 * (found[arm, percent, n] - found[base, percent, n])
+            for n in numbers
+            if (base, percent, n) in found
+        ]
+        if values:
+            shown = ", ".join(f"{value:+.2f}" for value in values)
+            mean = sum(values) / len(values)
+            lines.append(f"- −{percent} %, {arm} minus {base}: {shown} (mean {mean:+.2f})")
+    return lines
 
 
 def _draw(results: list[dict[str, Any]], path: pathlib.Path) -> None:

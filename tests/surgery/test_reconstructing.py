@@ -139,6 +139,30 @@ def test_any_graph_comes_nearer_to_what_it_was(name):
     assert sum(after) < 0.9 * sum(before)
 
 
+def test_projections_of_an_attention_are_solved_for():
+    """What it reads stays whole, and is another thing since a layer before lost channels."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((6, 8))
+    x = layers.Dense(7, name="b")(layers.Dense(6, activation="relu", name="a")(inputs))
+    y = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    model = keras.Model(inputs, layers.Dense(3, name="head")(y))
+    small = th.strip(model, {"a": np.array([True, False, True, True, False, True])})
+    before = small.get_layer("attention").get_weights()
+    x = np.random.default_rng(0).normal(size=(300, 6, 8))
+    error = errors(model, small, x)[0]
+    th.reconstruct(small, model, x)
+    names = [v.path.split("/", 1)[1] for v in small.get_layer("attention").weights]
+    after = small.get_layer("attention").get_weights()
+    pairs = zip(names, before, after, strict=True)
+    changed = {name for name, old, new in pairs if not np.array_equal(old, new)}
+    assert changed == {
+        f"{name}/{kind}"
+        for name in ("query", "key", "value")
+        for kind in ("kernel", "bias")
+    }
+    assert errors(model, small, x)[0] < 0.5 * error
+
+
 def test_what_lost_nothing_stays_bit_by_bit():
     model = randomize(MODELS["residual"]())
     small = th.strip(model, {"b": np.array([True, True, False, True, True])})

@@ -45,12 +45,19 @@ def test_every_criterion_is_measured_once(tmp_path):
     assert (tmp_path / "plot.png").stat().st_size > 5000
     before = {name: path.stat().st_mtime_ns for name, path in results.items()}
     results["random-cut30-train100-set0"].unlink()
-    again = run(tmp_path, f"--model={network}", arms)
+    again = run(tmp_path, f"--model={network}", arms, "--base=random")
     assert again.returncode == 0, again.stderr
     after = {p.stem: p.stat().st_mtime_ns for p in (tmp_path / "results").iterdir()}
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {"random-cut30-train100-set0"}
     assert "| random |" in again.stdout
+    made = {p.stem: json.loads(p.read_text()) for p in (tmp_path / "results").iterdir()}
+    best, drawn = (
+        made[f"{arm}-cut30-train100-set0"]["reconstructed"]
+        for arm in ("fisher_greedy", "random")
+    )
+    shown = f"fisher_greedy minus random: {100 * (best - drawn):+.2f} (mean"
+    assert shown in again.stdout
 
 
 def test_cuts_that_floors_forbid_are_refused(tmp_path):

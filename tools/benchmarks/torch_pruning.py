@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 EXAMPLES, SCORED, BATCH = 2048, 256, 256
+OF_HESSIAN = 64  # each of its pictures is a backward pass through all of them
 # Its importances; each with the same part of every layer, and with one threshold.
 IMPORTANCES = ("GroupMagnitude", "GroupTaylor", "GroupHessian")
 
@@ -122,7 +123,8 @@ class _Side:
 
         if name == "GroupMagnitude":
             return
-        x, y = (torch.as_tensor(np.array(part)) for part in self._scored)
+        count = OF_HESSIAN if name == "GroupHessian" else SCORED
+        x, y = (torch.as_tensor(np.array(part)[:count]) for part in self._scored)
         outputs = network(x.permute(0, 3, 1, 2))
         losses = torch.nn.functional.cross_entropy(outputs, y.long(), reduction="none")
         if name == "GroupTaylor":
