@@ -140,7 +140,7 @@ def test_any_graph_comes_nearer_to_what_it_was(name):
 
 
 def test_projections_of_an_attention_are_solved_for():
-    """What it reads stays whole, and is another thing since a layer before lost channels."""
+    """What it reads stays whole, but is not what it was: a layer before lost channels."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((6, 8))
     x = layers.Dense(7, name="b")(layers.Dense(6, activation="relu", name="a")(inputs))

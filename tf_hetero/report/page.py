@@ -177,7 +177,10 @@ def _note(text: str) -> ET.Element:
 
 
 def _measured(value: float | None, unit: str) -> str:
-    return NO_VALUE if value is None else f"{value:,.2f}\N{NO-BREAK SPACE}{unit}"
+    if value is None:
+        return NO_VALUE
+    digits = 2 if value >= 0.1 or not value else 4
+    return f"{value:,.{digits}f}\N{NO-BREAK SPACE}{unit}"
 
 
 def _percentage(fraction: float | None) -> str:

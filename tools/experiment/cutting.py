@@ -9,6 +9,7 @@ import numpy as np
 
 import tf_hetero
 from tf_hetero import datasets
+from tf_hetero.methods.base import Method
 from tf_hetero.methods.post_training.allocating import ALLOCATIONS
 from tf_hetero.methods.post_training.criteria import curves_of
 from tf_hetero.surgery.reconstructing import Calibration, Reconstruction
@@ -33,7 +34,15 @@ LABELLED: dict[str, tuple[str, bool] | None] = {
     "normalized": ("normalized", False),
     "random": None,
 }
-ARMS = (*POST_TRAINING, *LABELLED)
+# Methods of the papers, which learn from labels, give the widths of these; which channels
+# of each group stay is said by `fisher`, so that nothing but the widths differs.
+SEARCHED: dict[str, Method] = {
+    "lwdna_widths": tf_hetero.LWDNA(from_weights=True),
+    "dhp_widths": tf_hetero.DHP(from_weights=True, l1_strength=2e-3, batch_size=64),
+    "mch_widths": tf_hetero.MCH(epochs=30, batch_size=64),
+}
+_SEARCHED_EXAMPLES = 2500
+ARMS = (*POST_TRAINING, *LABELLED, *SEARCHED)
 # As the cut leaves it; statistics measured anew; kernels solved for.
 STARTS = ("accuracy", "recalibrated", "reconstructed")
 
@@ -105,12 +114,30 @@ class Cutter:
         selector = Selector(self._graph, limits, self._allowed)
         if cut.arm in LABELLED:
             return selector.masks(self._labelled_scores(cut))
-        criterion, allocation = POST_TRAINING[cut.arm]
-        floors = tuple(selector.floors.items())
-        curves = self._curves(
-            criterion, floors, dataclasses.replace(cut, arm="", percent=0)
+        criterion, allocation = POST_TRAINING.get(cut.arm, ("fisher", "uniform"))
+        seen = dataclasses.replace(cut, arm="", percent=0)  # one measurement for all cuts
+        curves = self._curves(criterion, tuple(selector.floors.items()), seen)
+        scores = ALLOCATIONS[allocation](self._graph, curves, selector)
+        return self._found(cut, scores) if cut.arm in SEARCHED else selector.masks(scores)
+
+    def _found(self, cut: Cut, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Masks of the widths that a paper's method finds, the best of each group."""
+        method = SEARCHED[cut.arm]
+        some = self._pictures.first(_SEARCHED_EXAMPLES)
+        if method.trains:
+            method = method.replace(steps_per_epoch=some.steps_per_epoch(64))
+        small = tf_hetero.shrink(
+            self._graph,
+            some.training_batches(64 if method.trains else 256, cut.number),
+            logits_loss(),
+            1 - cut.percent / 100,
+            method=method,
+            seed=cut.number,
         )
-        return selector.masks(ALLOCATIONS[allocation](self._graph, curves, selector))
+        sizes = {group.name: group.size for group in tf_hetero.trace(small).groups}
+        return {
+            name: score >= np.sort(score)[-sizes[name]] for name, score in scores.items()
+        }
 
     def _measured_curves(self, criterion: str, floors: tuple, cut: Cut) -> Any:
         calibration = Calibration(min(cut.examples, _SCORED), seed=cut.number)

@@ -91,7 +91,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         lines.append(
             f"| {row['network']} | {row['precision']} | {row['bytes'] / 1024:,.0f} | "
-            f"{row['zipped'] / 1024:,.0f} | {row['milliseconds']:.2f} | "
+            f"{row['zipped'] / 1024:,.0f} | {row['milliseconds']:.3g} | "
             f"{row['milliseconds'] / rows[0]['milliseconds']:.2f} | "
             f"{100 * row['accuracy']:.2f} | {100 * row['agreement']:.1f} |"
         )
