@@ -13,6 +13,7 @@ from tf_hetero.data.calibration import calibration_batches
 from tf_hetero.data.structures import input_tensors
 from tf_hetero.graph.calls import Call
 from tf_hetero.graph.channels import ChannelGraph, Ids, Site
+from tf_hetero.methods.post_training.gradients import squared_gradients
 from tf_hetero.methods.post_training.readers import Reader
 from tf_hetero.surgery.equations import NormalEquations
 from tf_hetero.surgery.linear_maps import LinearMap, linear_maps
@@ -75,10 +76,12 @@ class _Measured:
     ) -> None:
         self._flat = graph.flat
         self._positions = calibration.positions
-        self._gradients = gradients
         self._maps = collections.defaultdict(list)
         for (operation, _), (_, one, _) in mixing.items():
             self._maps[operation].append(one)
+        self._gradients = (
+            squared_gradients(graph.flat, set(self._maps)) if gradients else None
+        )
         self._inputs = {key: NormalEquations(centred=True) for key in mixing}
         self._outputs: dict[int, np.ndarray] = {}
         self._pictures = 0
@@ -94,28 +97,14 @@ class _Measured:
         """Takes a batch in."""
         self._pictures += len(inputs[0])
         values = tree.pack_sequence_as(self._flat.inputs, inputs)
-        x = tree.pack_sequence_as(self._flat.inputs, input_tensors(self._flat, values))
-        if not self._gradients:
-            self._flat.run(x, lambda call, values: self._run(call, values, rng))
-            return
-        import tensorflow as tf
-
-        made: list[tuple[int, Any]] = []
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-
-            def run(call: Call, values: list[Any]) -> Any:
-                results = self._run(call, values, rng)
-                if id(call.operation) in self._maps:
-                    tape.watch(results)
-                    made.append((id(call.operation), results))
-                return results
-
-            outputs = tree.flatten(self._flat.run(x, run))
-            total = _projected(self._flat, outputs, rng)
-        for (operation, output), gradient in zip(
-            made, tape.gradient(total, [output for _, output in made]), strict=True
-        ):
-            self._add(operation, output.numpy(), gradient)
+        x = input_tensors(self._flat, values)
+        packed = tree.pack_sequence_as(self._flat.inputs, x)
+        self._flat.run(packed, lambda call, values: self._run(call, values, rng))
+        if self._gradients is not None:
+            squares = self._gradients(x, int(rng.integers(2**31)))
+            for layer, square in squares.items():
+                square = keras.ops.convert_to_numpy(square).astype(np.float64)
+                self._outputs[layer] = self._outputs.get(layer, 0.0) + square
 
     def _run(self, call: Call, values: list[Any], rng: np.random.Generator) -> Any:
         for one in self._maps.get(id(call.operation), ()):
@@ -128,41 +117,6 @@ class _Measured:
             nothing = np.zeros((*patches.shape[:2], 0), patches.dtype)
             self._inputs[id(call.operation), one.kernel].add(patches, nothing)
         return call.compute(values)
-
-    def _add(self, operation: int, output: np.ndarray, gradient: Any) -> None:
-        if gradient is None:
-            return
-        # An activation inside the layer that gives exactly zero lets nothing through.
-        rows = np.where(output == 0, 0, gradient.numpy()).reshape(-1, output.shape[-1])
-        squares = (rows.T @ rows).astype(np.float64)
-        self._outputs[operation] = self._outputs.get(operation, 0.0) + squares
-
-
-def _projected(flat: Any, outputs: list[Any], rng: np.random.Generator) -> Any:
-    """Outputs times random signs: the square of its gradient is that of all outputs.
-
-    Every output counts by its standard deviation; probabilities by the Fisher metric,
-    in which the squared length of a step is four times that of the square roots'.
-    """
-    ops = keras.ops
-    makers = {tensor.key: call for call in flat.calls for tensor in call.outputs}
-    total = 0.0
-    for tensor, output in zip(tree.flatten(flat.outputs), outputs, strict=True):
-        output = ops.cast(output, "float32")
-        if _is_softmax(makers.get(tensor.key)):
-            output = 2 * ops.sqrt(output + keras.config.epsilon())
-        else:
-            output = output / (np.std(ops.convert_to_numpy(output)) or 1.0)
-        signs = rng.choice(np.array([-1, 1], np.float32), tuple(output.shape))
-        total = total + ops.sum(output * signs)
-    return total
-
-
-def _is_softmax(call: Call | None) -> bool:
-    operation = getattr(call, "operation", None)
-    if isinstance(operation, keras.layers.Softmax):
-        return True
-    return getattr(operation, "activation", None) is keras.activations.softmax
 
 
 def _readers(
