@@ -62,7 +62,7 @@ class NormalEquations:
         squares = self._squares / self.samples
         if self._centred:
             mean = self._sum_x / self.samples
-            squares = squares - mean.transpose(0, 2, 1) @ mean
+            squares -= mean.transpose(0, 2, 1) @ mean
         return squares
 
     def solve(self, old: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
@@ -77,8 +77,9 @@ class NormalEquations:
         mean_x, mean_y = self._sum_x / self.samples, self._sum_y / self.samples
         if self._centred:
             products = products - mean_x.transpose(0, 2, 1) @ mean_y
-        step = _ridge(covariance, ridge)
-        solved = np.linalg.solve(covariance + step, products + step @ old)
+        size = _ridge(covariance, ridge)
+        np.einsum("gii->gi", covariance)[:] += size[:, None]
+        solved = np.linalg.solve(covariance, products + size[:, None, None] * old)
         if not self._centred:
             return solved, np.zeros_like(mean_y)
         offset = (self._shift_y + mean_y) - (self._shift_x + mean_x) @ solved
@@ -86,7 +87,6 @@ class NormalEquations:
 
 
 def _ridge(covariance: np.ndarray, ridge: float) -> np.ndarray:
-    """The ridge as a matrix; of size 1 where nothing varies, so that W₀ stays."""
+    """The ridge of each group; 1 where nothing varies, so that W₀ stays."""
     mean = np.trace(covariance, axis1=1, axis2=2) / covariance.shape[-1]
-    size = np.where(mean > 0, ridge * mean, 1.0)
-    return size[:, None, None] * np.eye(covariance.shape[-1])
+    return np.where(mean > 0, ridge * mean, 1.0)

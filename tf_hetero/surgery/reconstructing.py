@@ -41,7 +41,7 @@ class Calibration:
     examples: int = 2048
     positions: int = 32
     ridge: float = 1e-3
-    memory: int = 2**30
+    memory: int = 2**29
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ def reconstruct(
     examples: int = 2048,
     positions: int = 32,
     ridge: float = 1e-3,
-    memory: int = 2**30,
+    memory: int = 2**29,
     seed: int = 0,
 ) -> None:
     """Solves for the kernels of a stripped network, so that it does what it did, in place.
