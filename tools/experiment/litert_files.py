@@ -91,8 +91,12 @@ def table(rows: list[dict[str, Any]]) -> str:
     for row in rows:
         lines.append(
             f"| {row['network']} | {row['precision']} | {row['bytes'] / 1024:,.0f} | "
-            f"{row['zipped'] / 1024:,.0f} | {row['milliseconds']:.3g} | "
+            f"{row['zipped'] / 1024:,.0f} | {_shown(row['milliseconds'])} | "
             f"{row['milliseconds'] / rows[0]['milliseconds']:.2f} | "
             f"{100 * row['accuracy']:.2f} | {100 * row['agreement']:.1f} |"
         )
     return "\n".join(lines)
+
+
+def _shown(milliseconds: float) -> str:
+    return f"{milliseconds:.{2 if milliseconds >= 0.1 else 4}f}"
