@@ -10,10 +10,11 @@ LiteRT files, and the widths before and after.
 """
 
 import pathlib
-import sys
 from typing import Any
 
 from absl import app, flags, logging
+
+from tools.experiment.commands import ending
 
 _WORKDIR = flags.DEFINE_string("workdir", "runs/digits", "Where tools.train wrote to.")
 
@@ -28,12 +29,8 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.WARNING)
-    try:
+    with ending("The same command begins the page again."):
         print(_write_page(pathlib.Path(_WORKDIR.value)))
-    except (ValueError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. The same command begins the page again.")
 
 
 def _write_page(workdir: pathlib.Path) -> str:

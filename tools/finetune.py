@@ -12,10 +12,11 @@ JSON file; called again, only missing ones are run.
 
 import json
 import pathlib
-import sys
 from typing import Any
 
 from absl import app, flags, logging
+
+from tools.experiment.commands import ending
 
 _MODEL = flags.DEFINE_string("model", None, "A trained network, as .keras.")
 _RESULTS = flags.DEFINE_string("results", None, "Folder of the result files.")
@@ -44,15 +45,11 @@ def main(argv: list[str]) -> None:
         for start in _STARTS.value
         for arm in _ARMS.value
     ]
-    try:
+    with ending("Finished results are kept; the same command goes on."):
         _check()
         missing = [run for run in wanted if not _path(*run).exists()]
         if missing:
             _run(missing)
-    except (ValueError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Finished results are kept; the same command goes on.")
     for run in wanted:
         result = json.loads(_path(*run).read_text())
         print(f"{_path(*run).stem}: {result['start']:.4f} -> {result['accuracy']:.4f}")

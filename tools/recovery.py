@@ -14,10 +14,11 @@ ones are run.
 
 import json
 import pathlib
-import sys
 from typing import Any
 
 from absl import app, flags, logging
+
+from tools.experiment.commands import ending
 
 _MODEL = flags.DEFINE_string("model", None, "A trained network, as .keras.")
 _RESULTS = flags.DEFINE_string("results", None, "Folder of the result files.")
@@ -53,7 +54,9 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     from tools.experiment.cutting import Cut
 
-    try:
+    with ending("Finished results are kept; the same command goes on."):
+        if _BASE.value not in ("", *_ARMS.value):
+            raise ValueError(f"`--base` must be among --arms. Received: {_BASE.value!r}")
         wanted = [
             Cut(_known(arm), int(percent), _EXAMPLES.value, _SOURCE.value, number)
             for percent in _CUTS.value
@@ -63,10 +66,6 @@ def main(argv: list[str]) -> None:
         missing = [cut for cut in wanted if not _path(cut).exists()]
         if missing:
             _run(missing)
-    except (ValueError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Finished results are kept; the same command goes on.")
     results = [json.loads(_path(cut).read_text()) for cut in wanted]
     print(table(results))
     if _BASE.value:
@@ -148,8 +147,6 @@ def table(results: list[dict[str, Any]]) -> str:
 def differences(results: list[dict[str, Any]], base: str) -> list[str]:
     """Reconstructed accuracies minus those of another arm, set by set, in points."""
     found = {(r["arm"], r["percent"], r["number"]): r["reconstructed"] for r in results}
-    if base not in {arm for arm, _, _ in found}:
-        raise ValueError(f"`--base` must be among --arms. Received: {base!r}")
     lines = []
     for arm, percent in dict.fromkeys((arm, percent) for arm, percent, _ in found):
         numbers = [n for a, p, n in found if (a, p) == (arm, percent) and a != base]

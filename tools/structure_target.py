@@ -10,11 +10,12 @@ runs only what is missing.
 import json
 import pathlib
 import statistics
-import sys
 import time
 from typing import Any
 
 from absl import app, flags, logging
+
+from tools.experiment.commands import ending
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "As in tf_hetero.datasets.load.")
 _RESULTS = flags.DEFINE_string("results", "results/structure_target", "Result files.")
@@ -30,12 +31,8 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.ERROR)
-    try:
+    with ending("Finished results are kept; the same command goes on."):
         results = [_result(name) for name in _CASES.value]
-    except (ValueError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Finished results are kept; the same command goes on.")
     print(table(results))
 
 

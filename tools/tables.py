@@ -19,6 +19,8 @@ from typing import Any
 
 from absl import app, flags, logging
 
+from tools.experiment.commands import ending
+
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of the search.")
 _ROWS = flags.DEFINE_list("rows", [], "Configs to search, without _lwdna; all if empty.")
 _RESULTS = flags.DEFINE_string("results", "results/tables", "Folder of the result files.")
@@ -34,16 +36,12 @@ def main(argv: list[str]) -> None:
     from tools.experiment.rows import CRITERIA, PRINTED, table
 
     rows, seeds = _ROWS.value or list(PRINTED), [int(seed) for seed in _SEEDS.value]
-    try:
+    with ending("Finished rows are kept; the same command goes on."):
         results = {
             (row, criterion): [_result(row, criterion, seed) for seed in seeds]
             for row in rows
             for criterion in CRITERIA
         }
-    except (ValueError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Finished rows are kept; the same command goes on.")
     text = table(results)
     print(text)
     if _OUTPUT.value:

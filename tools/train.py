@@ -10,7 +10,6 @@ first is done and kept in WORKDIR/stages, so that training can go on elsewhere.
 
 import contextlib
 import pathlib
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,8 @@ except ImportError as missing:
         f"tools.train needs the extra 'train'. Received: {missing}. Install it with "
         "pip install -e '.[train]'."
     ) from missing
+
+from tools.experiment.commands import ending
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything that is written.")
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     from tools.experiment import runs, settings, summaries
 
-    try:
+    with ending("Finished runs are kept; the same command goes on."):
         experiment = settings.resolve(_CONFIG.value)
         workdir = pathlib.Path(_WORKDIR.value)
         results = pathlib.Path(_RESULTS.value or workdir / "results")
@@ -60,10 +61,6 @@ def main(argv: list[str]) -> None:
             for name in chosen
         ]
         finished = _finish(todo, experiment)
-    except (ValueError, ImportError) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nInterrupted. Finished runs are kept; the same command goes on.")
     if _UNTIL.value == "train":
         text = summaries.write(finished, workdir)
         print(f"\n{text}\nEverything is in {workdir}/")

@@ -56,10 +56,8 @@ def test_patches_times_matrices_are_what_the_layer_computes(name):
     outputs = one.output_sizes(site.call, x)
     assert outputs == expected.shape[1:-1]
     kernel = site.call.value(one.kernel)
-    prepared = one.prepared(x, site.call.weights)
-    width = one.group_width(kernel.shape)
-    matrices = one.matrices(kernel, prepared.shape[-1])
-    patches = one.patches(prepared, everywhere(x, outputs), outputs, width)
+    patches = one.patches(x, site.call.weights, everywhere(x, outputs), outputs)
+    matrices = one.matrices(kernel, len(patches))
     found = outputs_of(patches @ matrices)
     if one.bias:
         found = found + site.call.value(one.bias)
@@ -83,9 +81,9 @@ def test_projections_of_an_attention_are_read_by_the_tensors_that_they_read():
     }
     one, x = maps["key/kernel"], np.random.default_rng(0).normal(size=(2, 5, 3))
     kernel = site.call.value("key/kernel")
-    patches = one.patches(x, everywhere(x, (5,)), (5,), 3)
+    patches = one.patches(x, site.call.weights, everywhere(x, (5,)), (5,))
     expected = np.einsum("bti,ihd->bthd", x, kernel).reshape(10, 6)
-    np.testing.assert_allclose(outputs_of(patches @ one.matrices(kernel, 3)), expected)
+    np.testing.assert_allclose(outputs_of(patches @ one.matrices(kernel, 1)), expected)
     assert one.inside
 
 

@@ -73,3 +73,9 @@ def test_an_unknown_arm_is_refused(tmp_path):
     assert done.returncode == 1
     assert "error: `--arms` must be among" in done.stderr
     assert "Received: 'best'" in done.stderr
+
+
+def test_a_base_that_is_no_arm_is_refused_before_any_work(tmp_path):
+    done = run(tmp_path, f"--model={tmp_path}/none.keras", "--base=random")
+    assert done.returncode == 1
+    assert "error: `--base` must be among --arms. Received: 'random'" in done.stderr

@@ -1,6 +1,6 @@
-"""Arguments that a function does not have, answered with where they belong."""
+"""Arguments out of range, and those that a function does not have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -23,3 +23,16 @@ def refuse(function: str, given: Mapping[str, Any], homes: Mapping[str, str]) ->
             f"`{name}` is not an argument of {function}. Received: {name}={value!r}. "
             f"Write {homes[name].format(value=repr(value))}."
         )
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Raises `ValueError` unless the value is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {tuple(choices)}. Received: {value!r}")
+
+
+def check_at_least(least: float, **values: Any) -> None:
+    """Raises `ValueError` unless each value (None is let through) is at least `least`."""
+    for name, value in values.items():
+        if value is not None and not value >= least:
+            raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")

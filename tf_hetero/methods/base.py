@@ -9,6 +9,7 @@ import numpy as np
 
 from tf_hetero.data.batching import Batch
 from tf_hetero.data.losses import Objective
+from tf_hetero.graph.arguments import check_choice
 from tf_hetero.graph.channels import ChannelGraph, Masks
 from tf_hetero.graph.keras_internals import seeded_initializers
 from tf_hetero.surgery.rebuilding import rebuild
@@ -194,16 +195,3 @@ def optimizer_config(optimizer: Any, check: Callable[[Any], None]) -> dict[str, 
         return None
     check(optimizer)
     return keras.optimizers.serialize(optimizer)
-
-
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Raises `ValueError` unless the value is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {tuple(choices)}. Received: {value!r}")
-
-
-def check_at_least(least: float, **values: Any) -> None:
-    """Raises `ValueError` unless each value (None is let through) is at least `least`."""
-    for name, value in values.items():
-        if value is not None and not value >= least:
-            raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")

@@ -17,17 +17,7 @@ def VGG11(
     classifier_activation=None,
     name="vgg11",
 ) -> keras.Model:
-    """VGG-11 (configuration A) with one classifier layer in the place of three.
-
-    Args:
-        input_shape: shape of one picture.
-        classes: number of classes.
-        width_multiplier: factor on all widths.
-        classifier_activation: activation of the last layer; None for logits.
-        name: name of the model.
-
-    Returns:
-        A functional `keras.Model`.
+    """VGG-11 (configuration A) with one classifier layer; arguments as for `ResNet20`.
 
     References:
         - Very Deep Convolutional Networks for Large-Scale Image Recognition, Table 1,

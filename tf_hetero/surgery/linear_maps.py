@@ -41,7 +41,7 @@ class LinearMap:
     prepare: Callable[[Any, Mapping[str, Any]], Any] | None = None
     inside: bool = False
 
-    def prepared(self, x: Any, weights: Mapping[str, Any]) -> np.ndarray:
+    def _prepared(self, x: Any, weights: Mapping[str, Any]) -> np.ndarray:
         """What the kernel itself is given."""
         x = self.prepare(x, weights) if self.prepare else x
         return keras.ops.convert_to_numpy(x)
@@ -53,20 +53,26 @@ class LinearMap:
         return tuple(call.operation.compute_output_shape(tuple(x.shape))[1:-1])
 
     def patches(
-        self, x: np.ndarray, at: np.ndarray, outputs: tuple, group_width: int
+        self, x: Any, weights: Mapping[str, Any], at: np.ndarray, outputs: tuple
     ) -> np.ndarray:
-        """What the kernel reads, of shape `(groups, samples, patch)`."""
-        taken = gather(x, self.window, at, outputs)
-        samples, taps, channels = taken.shape
-        if group_width == channels:
-            return taken.reshape(1, samples, -1)
-        parts = taken.reshape(samples, taps, channels // group_width, group_width)
-        return parts.transpose(2, 0, 1, 3).reshape(channels // group_width, samples, -1)
+        """What the kernel reads of the call's input x, `(groups, samples, patch)`.
 
-    def matrices(self, kernel: np.ndarray, channels: int) -> np.ndarray:
-        """The kernel for that many input channels, of shape `(groups, patch, outputs)`."""
+        Args:
+            x: the input.
+            weights: the layer's, by name.
+            at, outputs: as for `gather`.
+        """
+        taken = gather(self._prepared(x, weights), self.window, at, outputs)
+        samples, taps, channels = taken.shape
+        width = self.group_width(weights[self.kernel].shape)
+        if width == channels:
+            return taken.reshape(1, samples, -1)
+        parts = taken.reshape(samples, taps, channels // width, width)
+        return parts.transpose(2, 0, 1, 3).reshape(channels // width, samples, -1)
+
+    def matrices(self, kernel: np.ndarray, groups: int) -> np.ndarray:
+        """The kernel of so many groups, of shape `(groups, patch, outputs)`."""
         kernel = self.standard(kernel)
-        groups = channels // kernel.shape[-2]
         rows = kernel.reshape(-1, groups, kernel.shape[-1] // groups)
         return rows.transpose(1, 0, 2)
 

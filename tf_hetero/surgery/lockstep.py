@@ -49,8 +49,8 @@ class Lockstep:
 
     def _call(self, call: Call, values: dict[int, Pair]) -> None:
         pairs = [values[tensor.key] for tensor in call.inputs]
-        whole = _leaves(call.compute([pair[0] for pair in pairs]))
-        small = _leaves(self._builder(call, [pair[1] for pair in pairs]))
+        whole = tree.flatten(call.compute([pair[0] for pair in pairs]))
+        small = tree.flatten(self._builder(call, [pair[1] for pair in pairs]))
         for tensor, *pair in zip(call.outputs, whole, small, strict=True):
             values[tensor.key] = tuple(pair)
 
@@ -69,7 +69,7 @@ class System:
         one: LinearMap,
         layer: Any,
         offset: Offset | None,
-        kept: np.ndarray,
+        kept: np.ndarray | slice,
     ) -> None:
         self.operation = call.operation
         self._map, self._layer, self._offset, self._kept = one, layer, offset, kept
@@ -86,16 +86,13 @@ class System:
         outputs = one.output_sizes(call, whole)
         at = sample_positions(rng, len(whole), outputs, positions)
         target = self._target(call, whole, at, outputs)[:, self._kept]
-        small = one.prepared(small, self._weights)
-        width = one.group_width(self._weights[one.kernel].shape)
-        x = one.patches(small, at, outputs, width)
+        x = one.patches(small, self._weights, at, outputs)
         self._equations.add(x, in_groups(target, len(x)))
 
     def _target(self, call: Call, whole: Any, at: np.ndarray, outputs: tuple) -> np.ndarray:
-        one, kernel = self._map, call.value(self._map.kernel)
-        whole = one.prepared(whole, call.weights)
-        x = one.patches(whole, at, outputs, one.group_width(kernel.shape))
-        target = outputs_of(x @ one.matrices(kernel, whole.shape[-1]))
+        one = self._map
+        x = one.patches(whole, call.weights, at, outputs)
+        target = outputs_of(x @ one.matrices(call.value(one.kernel), len(x)))
         return target if one.bias is None else target + call.value(one.bias).ravel()
 
     def solve(self, ridge: float) -> None:
@@ -109,8 +106,8 @@ class System:
         self._warn_if_few()
         kernel = self._weights[one.kernel]
         before = keras.ops.convert_to_numpy(kernel)
-        channels = equations.groups * one.group_width(before.shape)
-        solved, offset = equations.solve(one.matrices(before, channels), ridge)
+        old = one.matrices(before, equations.groups)
+        solved, offset = equations.solve(old, ridge)
         kernel.assign(one.kernel_of(solved, before.shape))
         if self._offset is not None:
             self._offset.assign(outputs_of(offset)[0])
@@ -124,7 +121,3 @@ class System:
                 f"{math.ceil(unknowns / samples)} times as many pictures.",
                 stacklevel=2,
             )
-
-
-def _leaves(outputs: Any) -> list[Any]:
-    return outputs if isinstance(outputs, list) else tree.flatten(outputs)

@@ -11,11 +11,12 @@ from keras import tree
 
 from tf_hetero.data.calibration import Inputs, calibration_batches
 from tf_hetero.data.structures import input_tensors
+from tf_hetero.graph.arguments import check_at_least
 from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.channels import ChannelGraph, Site
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.activations import Pair, kept_activations
-from tf_hetero.surgery.linear_maps import LinearMap, linear_maps
+from tf_hetero.surgery.linear_maps import linear_maps
 from tf_hetero.surgery.lockstep import Lockstep, System
 from tf_hetero.surgery.offsets import offset_of
 from tf_hetero.surgery.passes import Pass, passes
@@ -45,11 +46,9 @@ class Calibration:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("examples", 2), ("positions", 1), ("memory", 0)):
-            if not getattr(self, name) >= least:
-                raise ValueError(
-                    f"`{name}` must be at least {least}. Received: {getattr(self, name)}"
-                )
+        check_at_least(2, examples=self.examples)
+        check_at_least(1, positions=self.positions)
+        check_at_least(0, memory=self.memory)
         if not self.ridge > 0:
             raise ValueError(f"`ridge` must be above 0. Received: {self.ridge}")
 
@@ -182,10 +181,17 @@ class Reconstruction:
         for operation, sites in calls.items():
             for one in linear_maps(sites[0]):
                 offset = offset_of(sites, one, self._layers, self._readers)
-                kept = _kept_outputs(self._graph, self._keep, sites[0], one)
+                kept = slice(None) if one.inside else self._kept_outputs(sites[0])
                 layer = self._layers[operation]
                 systems.append(System(sites[0].call, one, layer, offset, kept))
         return systems
+
+    def _kept_outputs(self, site: Site) -> np.ndarray | slice:
+        """Which outputs of the whole network's layer the small one makes."""
+        ids = site.outcome.outputs[0]
+        if ids is None:
+            return slice(None)
+        return self._keep[self._graph.units(ids.ravel())]
 
 
 def _readers(graph: ChannelGraph) -> dict[int, list[Site | None]]:
@@ -204,8 +210,8 @@ def _values(flat: FlatGraph, inputs: Inputs | None) -> dict[int, Pair]:
     if inputs is None:
         return {}
     tensors = tree.flatten(flat.inputs)
-    x = input_tensors(flat, tree.pack_sequence_as(flat.inputs, inputs))
-    return {tensor.key: (v, v) for tensor, v in zip(tensors, x, strict=True)}
+    pairs = zip(tensors, input_tensors(flat, inputs), strict=True)
+    return {tensor.key: (x, x) for tensor, x in pairs}
 
 
 def _touched(graph: ChannelGraph, keep: np.ndarray) -> set[int]:
@@ -222,17 +228,6 @@ def _touched(graph: ChannelGraph, keep: np.ndarray) -> set[int]:
         if any(reads[one.source] for one in linear_maps(site)):
             touched.add(id(site.call.operation))
     return touched
-
-
-def _kept_outputs(
-    graph: ChannelGraph, keep: np.ndarray, site: Site, one: LinearMap
-) -> np.ndarray:
-    """Which outputs of the whole network's kernel the small one makes."""
-    ids = site.outcome.outputs[0]
-    if one.inside or ids is None:
-        kernel = np.broadcast_to(0, tuple(site.variable(one.kernel).shape))
-        return np.ones(one.standard(kernel).shape[-1], bool)
-    return keep[graph.units(ids.ravel())]
 
 
 def batch_size(flat: FlatGraph) -> int:

@@ -11,21 +11,21 @@ import tf_hetero
 from tf_hetero import datasets
 from tf_hetero.methods.base import Method
 from tf_hetero.methods.post_training.allocating import ALLOCATIONS
-from tf_hetero.methods.post_training.criteria import curves_of
+from tf_hetero.methods.post_training.criteria import CRITERIA, curves_of
+from tf_hetero.methods.post_training.method import SCORED
 from tf_hetero.surgery.reconstructing import Calibration, Reconstruction
 from tf_hetero.widths.budgets import absolute_budgets
 from tf_hetero.widths.counting import CostModel
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import WidthRules
+from tools.experiment.litert_files import images
 from tools.experiment.networks import logits_loss
-
-_SCORED = 768  # pictures that a criterion looks at, as in tf_hetero.PostTraining
 
 # Criterion and allocation of `tf_hetero.PostTraining`.
 POST_TRAINING: dict[str, tuple[str, str]] = {
     f"{criterion}_{allocation}": (criterion, allocation)
-    for criterion in ("norm", "activation", "taylor", "obs", "fisher")
-    for allocation in ("uniform", "greedy", "threshold")
+    for criterion in CRITERIA
+    for allocation in ALLOCATIONS
 }
 # Criterion and per_mac of `tf_hetero.latent_saliency`, with labels; None draws scores.
 LABELLED: dict[str, tuple[str, bool] | None] = {
@@ -140,7 +140,7 @@ class Cutter:
         }
 
     def _measured_curves(self, criterion: str, floors: tuple, cut: Cut) -> Any:
-        calibration = Calibration(min(cut.examples, _SCORED), seed=cut.number)
+        calibration = Calibration(min(cut.examples, SCORED), seed=cut.number)
         return curves_of(
             self._graph, criterion, self._drawn(cut), calibration, dict(floors)
         )
@@ -167,10 +167,7 @@ class Cutter:
 
 def taken(pictures: datasets.Pictures, count: int) -> np.ndarray:
     """The first training pictures, as the network takes them, in one array."""
-    parts: list[np.ndarray] = []
-    for x, _ in pictures.first(count).plain_batches(256, seed=0):
-        parts.append(keras.ops.convert_to_numpy(x))
-    return np.concatenate(parts)[:count]
+    return images(pictures.first(count).plain_batches(256, seed=0), count)
 
 
 def accuracy(model: keras.Model, pictures: datasets.Pictures) -> float:

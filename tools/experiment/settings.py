@@ -7,6 +7,7 @@ from typing import Any
 
 import ml_collections
 
+from tf_hetero.graph.arguments import check_choice
 from tf_hetero.methods.base import Method
 from tf_hetero.methods.lwdna.method import LWDNA
 from tf_hetero.methods.registry import METHODS
@@ -21,11 +22,6 @@ def _check_positive(settings: Any, names: tuple[str, ...]) -> None:
         value = getattr(settings, name)
         if not value > 0:
             raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {choices}. Received: {value!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +145,7 @@ class Settings:
                 "search_examples",
             ),
         )
-        _check_choice("decay", self.decay, DECAYS)
+        check_choice("decay", self.decay, DECAYS)
         if list(self.decay_at) != sorted(self.decay_at) or not all(
             0 < at < 1 for at in self.decay_at
         ):
@@ -170,7 +166,7 @@ class Settings:
             ValueError: if there is none.
         """
         found = {arm.name: arm for arm in self.arms}
-        _check_choice("arms", name, tuple(found))
+        check_choice("arms", name, tuple(found))
         return found[name]
 
 
@@ -238,7 +234,7 @@ def _arm(name: str, shared: dict, changes: dict[str, Any], distillation: dict) -
     wanted = distillation.get("teacher", "none") != "none"
     distilled = changes.pop("distilled", True) and wanted
     kind = changes.pop("method", shared["search"]["method"])
-    _check_choice("method", kind, (*UNSEARCHED, *METHODS))
+    check_choice("method", kind, (*UNSEARCHED, *METHODS))
     base = _method(shared["search"], "search.")
     own = {key: changes.pop(key, shared[key]) for key in _OF_ARMS if key in shared}
     rules = {field.name for field in dataclasses.fields(WidthRules)}
@@ -257,7 +253,7 @@ def _arm(name: str, shared: dict, changes: dict[str, Any], distillation: dict) -
 def _method(values: Mapping[str, Any], prefix: str, also: tuple[str, ...] = ()) -> Method:
     values = dict(values)
     name = values.pop("method", "")
-    _check_choice(f"{prefix}method", name, tuple(METHODS))
+    check_choice(f"{prefix}method", name, tuple(METHODS))
     return METHODS[name](**_checked(values, METHODS[name], prefix, also))
 
 

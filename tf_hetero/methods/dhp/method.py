@@ -9,12 +9,12 @@ import keras
 import numpy as np
 
 from tf_hetero.data.batching import steps_of_an_epoch
+from tf_hetero.graph.arguments import check_at_least
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import (
     Generated,
     Problem,
     Scored,
-    check_at_least,
     optimizer_config,
     register,
 )

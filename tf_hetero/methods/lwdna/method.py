@@ -3,12 +3,11 @@
 import dataclasses
 from typing import ClassVar
 
+from tf_hetero.graph.arguments import check_at_least, check_choice
 from tf_hetero.methods.base import (
     Generated,
     Problem,
     Scored,
-    check_at_least,
-    check_choice,
     register,
 )
 from tf_hetero.methods.lwdna.kernels import draw_kernels, own_kernels

@@ -10,11 +10,10 @@ from keras import tree
 from tf_hetero.data.batching import Batch
 from tf_hetero.data.losses import Objective, objective_of
 from tf_hetero.data.structures import input_tensors
-from tf_hetero.graph.arguments import refuse
+from tf_hetero.graph.arguments import check_choice, refuse
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import check_plain
 from tf_hetero.graph.tracing import trace
-from tf_hetero.methods.base import check_choice
 from tf_hetero.methods.grouped_convolutions import in_parts
 from tf_hetero.methods.lwdna.kernels import GeneratedKernels, draw_kernels, own_kernels
 from tf_hetero.widths.counting import CostModel

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import keras
 
 from tf_hetero.data.batching import steps_of_an_epoch
+from tf_hetero.graph.arguments import check_at_least
 from tf_hetero.graph.channels import Masks
 from tf_hetero.methods.base import (
     Method,
     Problem,
     Scored,
-    check_at_least,
     optimizer_config,
     register,
 )

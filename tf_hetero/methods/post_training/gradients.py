@@ -42,7 +42,7 @@ def squared_gradients(
             return results
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            outputs = flat.run(tree.pack_sequence_as(flat.inputs, inputs), run)
+            outputs = flat.run(inputs, run)
             total = _projected(flat, tree.flatten(outputs), seed)
         found: dict[int, Any] = {}
         gradients = tape.gradient(total, [output for _, output in made])

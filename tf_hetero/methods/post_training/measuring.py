@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import tree
 
 from tf_hetero.data.calibration import calibration_batches
 from tf_hetero.data.structures import input_tensors
@@ -96,10 +95,8 @@ class _Measured:
     def see(self, inputs: list[np.ndarray], rng: np.random.Generator) -> None:
         """Takes a batch in."""
         self._pictures += len(inputs[0])
-        values = tree.pack_sequence_as(self._flat.inputs, inputs)
-        x = input_tensors(self._flat, values)
-        packed = tree.pack_sequence_as(self._flat.inputs, x)
-        self._flat.run(packed, lambda call, values: self._run(call, values, rng))
+        x = input_tensors(self._flat, inputs)
+        self._flat.run(x, lambda call, values: self._run(call, values, rng))
         if self._gradients is not None:
             squares = self._gradients(x, int(rng.integers(2**31)))
             for layer, square in squares.items():
@@ -111,9 +108,7 @@ class _Measured:
             x = values[one.source]
             outputs = one.output_sizes(call, x)
             at = sample_positions(rng, len(x), outputs, self._positions)
-            x = one.prepared(x, call.weights)
-            width = one.group_width(call.weights[one.kernel].shape)
-            patches = one.patches(x, at, outputs, width)
+            patches = one.patches(x, call.weights, at, outputs)
             nothing = np.zeros((*patches.shape[:2], 0), patches.dtype)
             self._inputs[id(call.operation), one.kernel].add(patches, nothing)
         return call.compute(values)
@@ -128,9 +123,8 @@ def _readers(
 ) -> Iterator[Reader]:
     """A kernel, one for each group of its convolution."""
     kernel = site.call.value(one.kernel)
-    width = one.group_width(kernel.shape)
-    matrices = one.matrices(kernel, width * len(covariance)).astype(np.float64)
-    units = np.tile(units, matrices.shape[1] // width)
+    matrices = one.matrices(kernel, len(covariance)).astype(np.float64)
+    units = np.tile(units, matrices.shape[1] // one.group_width(kernel.shape))
     outputs = matrices.shape[2]
     for group, matrix in enumerate(matrices):
         own = slice(group * outputs, (group + 1) * outputs)

@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import keras
 
+from tf_hetero.graph.arguments import check_choice
 from tf_hetero.graph.channels import Masks
-from tf_hetero.methods.base import Method, Problem, Scored, check_choice, register
+from tf_hetero.methods.base import Method, Problem, Scored, register
 from tf_hetero.methods.post_training.allocating import ALLOCATIONS
 from tf_hetero.methods.post_training.criteria import CRITERIA, OF_GRADIENTS, curves_of
 from tf_hetero.surgery.reconstructing import Calibration, Reconstruction
-from tf_hetero.surgery.stripping import strip
 
-_SCORED = 768  # pictures that are enough to see which channels go
+SCORED = 768  # pictures that are enough to see which channels go
 
 
 @register
@@ -107,7 +107,7 @@ class PostTraining(Method):
             problem.graph,
             criterion,
             problem.data,
-            self._calibration(problem.seed, _SCORED),
+            self._calibration(problem.seed, SCORED),
             problem.selector.floors,
         )
         allocation = self.allocation or ("uniform" if criterion == "norm" else "greedy")
@@ -121,7 +121,7 @@ class PostTraining(Method):
                 "shrink(model, x), no labels needed, most of the accuracy stays.",
                 stacklevel=3,
             )
-            return strip(scored.graph, masks)
+            return super().strip(scored, masks, problem)
         small = Reconstruction(scored.graph, scored.graph.keep(masks))
         small.solve(problem.data, self._calibration(problem.seed))
         return small.model
