@@ -14,7 +14,7 @@ from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import Method, Problem, Targets
 from tf_hetero.methods.registry import get, moved_arguments
 from tf_hetero.surgery.widening import widen
-from tf_hetero.widths.budgets import absolute_budgets
+from tf_hetero.widths.budgets import absolute_budgets, with_sizes
 from tf_hetero.widths.counting import CostModel
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
@@ -30,6 +30,7 @@ def shrink(
     widths: WidthRules | None = None,
     callbacks: Sequence[Any] = (),
     grouped: str | None = None,
+    input_shape: Sequence | None = None,
     seed: int = 0,
     **moved: Any,
 ) -> keras.Model:
@@ -60,6 +61,8 @@ def shrink(
             may shrink at all; `WidthRules()` if None.
         callbacks: Keras callbacks of a search that trains.
         grouped: as in `trace`.
+        input_shape: as in `trace`, where the model leaves a spatial size open and a
+            budget is absolute; fractions are counted at 224 pixels a side without it.
         seed: everything random derives from it.
 
     Returns:
@@ -102,12 +105,13 @@ def shrink(
     if isinstance(model, ChannelGraph) and grouped is None:
         grouped = model.grouped
     # Widening adds blocks to grouped convolutions, whatever is removed from them later.
-    baseline = trace(model, grouped if method.keeps_weights else "blocks")
+    baseline = trace(model, grouped if method.keeps_weights else "blocks", input_shape)
     check_plain(baseline.model)
     targets = _targets(baseline, method, data, loss, seed)
     if macs is None and params is None:
         macs = method.usual_macs
     budgets = {"macs": macs, "params": params}
+    baseline = with_sizes(baseline, budgets)
     whole = CostModel(baseline).counts()
     limits = absolute_budgets(budgets, whole, largest_fraction=float("inf"))
 

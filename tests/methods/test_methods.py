@@ -248,18 +248,36 @@ def test_sizes_may_be_given_to_the_trace():
         th.trace(model, input_shape=(8, 8))
 
 
-@pytest.mark.parametrize("method", ["lwdna", th.DHP(epochs=1, stop_limit=1.0)])
-def test_a_graph_with_sizes_is_shrunk(method):
-    """The widened model and the hyper model are counted at the same sizes."""
+def any_size():
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(8, 3, padding="same", name="a")(inputs)
-    model = keras.Model(inputs, graphs.head(x))
+    return keras.Model(inputs, graphs.head(x))
+
+
+@pytest.mark.parametrize("method", ["lwdna", th.DHP(epochs=1, stop_limit=1.0)])
+def test_a_model_of_open_sizes_is_shrunk_at_the_size_that_is_given(method):
+    """The widened model and the hyper model are counted at the same sizes."""
+    model, given = any_size(), {"method": method, "widths": WIDTHS}
+    whole = 64 * 27 * 8 + 8 * 3  # 8x8 pixels
     with pytest.raises(ValueError, match="must be known to count"):
-        th.shrink(model, batch(), LOSS, macs=0.5, method=method, widths=WIDTHS)
-    graph = th.trace(model, input_shape=(8, 8, 3))
-    small = th.shrink(graph, batch(), LOSS, macs=0.5, method=method, widths=WIDTHS)
+        th.shrink(model, batch(), LOSS, macs=10_000, **given)
+    small = th.shrink(model, batch(), LOSS, macs=10_000, input_shape=(8, 8, 3), **given)
     assert small.input_shape == (None, None, None, 3)
-    assert th.count(small, (8, 8, 3)).macs <= 0.5 * th.count(graph).macs
+    assert whole / 2 < th.count(small, (8, 8, 3)).macs <= 10_000
+
+
+def test_fractions_of_open_sizes_are_counted_at_a_nominal_one():
+    """a (8) makes all MACs but 24: half of them are 4 of its channels, at any size."""
+    model = any_size()
+    with pytest.warns(UserWarning, match=r"counted for \[\(224, 224, 3\)\]"):
+        small = th.shrink(model, batch(), LOSS, macs=0.5, widths=WIDTHS)
+    assert small.get_layer("a").filters == 4
+    with pytest.warns(UserWarning, match="224, 224"):
+        masks = th.select(model, {"a": np.arange(8.0)}, macs=0.5, widths=WIDTHS)
+    np.testing.assert_array_equal(masks["a"], np.arange(8) >= 4)
+    with pytest.warns(UserWarning, match="224, 224"):
+        assert th.compare(model, small).before.macs == 224**2 * 27 * 8 + 8 * 3
+    assert th.compare(model, small, (8, 8, 3)).after.macs == 64 * 27 * 4 + 4 * 3
 
 
 def test_rooms_load_when_they_are_asked_for():

@@ -7,6 +7,7 @@ import keras
 from keras import tree
 
 from tf_hetero.graph.calls import FlatGraph
+from tf_hetero.graph.keras_internals import structures
 
 
 def by_name(
@@ -57,9 +58,9 @@ def input_tensors(flat: FlatGraph, x: Any) -> list[Any]:
 
 def check_inputs(flat: FlatGraph, x: Any) -> None:
     """Raises `ValueError` unless x holds an array of the right shape for each input."""
-    tensors = tree.flatten(flat.inputs)
     parts = inputs_of(flat, x)
-    wanted = [tensor.shape[1:] for tensor in tensors]
+    # The model's own shapes: those of the graph may be one size of many.
+    wanted = [tuple(t.shape[1:]) for t in tree.flatten(structures(flat.model)[0])]
     given = [tuple(part.shape[1:]) for part in parts]
     fits = len(wanted) == len(given) and all(
         len(a) == len(b) and all(n in (None, m) for n, m in zip(a, b, strict=True))

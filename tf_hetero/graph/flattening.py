@@ -4,18 +4,16 @@ A hyper model is seen as the plain model that it stands for, so that everything 
 works on a model works on a hyper model.
 """
 
-import dataclasses
 import inspect
-from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
-from tf_hetero.graph.calls import Call, FlatGraph, Tensor, fill
+from tf_hetero.graph.calls import Call, FlatGraph, Tensor
 from tf_hetero.graph.opening import ClosedLayer, is_composite, open_call
+from tf_hetero.graph.shapes import output_specs
 from tf_hetero.graph.stand_ins import Plain, Source, StandIn
 
 
@@ -62,75 +60,6 @@ def check_plain(model: Any) -> None:
         )
 
 
-def on_shapes(flat: FlatGraph, input_shape: Sequence) -> FlatGraph:
-    """The calls of a model on inputs of other shapes.
-
-    Args:
-        flat: the flattened model.
-        input_shape: shape of one example, or a list of shapes for several inputs.
-
-    Raises:
-        ValueError: if there is not a shape of the right rank for each input, or a
-            layer does not take what then comes to it.
-    """
-    inputs = tree.flatten(flat.inputs)
-    given = [input_shape] if np.ndim(input_shape[0]) == 0 else list(input_shape)
-    if [len(shape) + 1 for shape in given] != [len(tensor.shape) for tensor in inputs]:
-        raise ValueError(
-            "`input_shape` must have one shape for each input, without the batch "
-            f"axis. Received: {input_shape} for inputs of shapes "
-            f"{[tensor.shape for tensor in inputs]}."
-        )
-    specs = [
-        keras.KerasTensor((None, *shape), tensor.dtype)
-        for shape, tensor in zip(given, inputs, strict=True)
-    ]
-    shapes = {t.key: tuple(s.shape) for t, s in zip(inputs, specs, strict=True)}
-
-    def run(call: Call, values: list[Any]) -> Any:
-        args, kwargs = fill(call, values)
-        try:
-            outputs = call.operation.compute_output_spec(*args, **kwargs)
-        except Exception as error:  # the layer's author wrote what is called here
-            raise ValueError(
-                "Every layer must take what inputs of `input_shape` become. Received: "
-                f"input_shape={input_shape}, and layer {call.name!r} raises "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        pairs = zip(call.outputs, tree.flatten(outputs), strict=True)
-        shapes.update({tensor.key: tuple(spec.shape) for tensor, spec in pairs})
-        return outputs
-
-    flat.run(tree.pack_sequence_as(flat.inputs, specs), run)
-    return dataclasses.replace(_reshaped(flat, shapes), input_shape=input_shape)
-
-
-def _reshaped(flat: FlatGraph, shapes: dict[int, tuple]) -> FlatGraph:
-    """A flat graph whose tensors have the given shapes, by key."""
-    made: dict[int, Tensor] = {}
-
-    def other(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor):
-            return leaf
-        new = dataclasses.replace(leaf, shape=shapes[leaf.key])
-        return made.setdefault(leaf.key, new)
-
-    def changed(structure: Any) -> Any:
-        return tree.map_structure(other, structure)
-
-    calls = tuple(
-        dataclasses.replace(
-            call,
-            args=changed(call.args),
-            kwargs=changed(call.kwargs),
-            inputs=changed(call.inputs),
-            outputs=changed(call.outputs),
-        )
-        for call in flat.calls
-    )
-    return FlatGraph(flat.model, changed(flat.inputs), changed(flat.outputs), calls)
-
-
 class _Flattener:
     """Numbers the tensors and inlines nested models, one call at a time."""
 
@@ -145,15 +74,15 @@ class _Flattener:
         tensors: dict[int, Tensor] = {}
         symbolic_inputs, symbolic_outputs = internals.structures(model)
         inputs = tree.map_structure(
-            lambda x: tensors.setdefault(id(x), self._tensor(x)), symbolic_inputs
+            lambda x: tensors.setdefault(id(x), self._tensor(x, tuple(x.shape))),
+            symbolic_inputs,
         )
         self._inline(model, tensors, prefix="", training=None)
         outputs = tree.map_structure(lambda x: tensors[id(x)], symbolic_outputs)
         return FlatGraph(model, inputs, outputs, tuple(self._calls))
 
-    def _tensor(self, symbolic: Any) -> Tensor:
+    def _tensor(self, symbolic: Any, shape: tuple) -> Tensor:
         self._count += 1
-        shape = tuple(symbolic.shape)
         if 0 in shape[1:]:
             raise ValueError(
                 "Every tensor must have at least one element along each axis. Received: "
@@ -166,7 +95,7 @@ class _Flattener:
         for node in internals.nodes(model):
             if isinstance(node.operation, Source):
                 continue
-            function, closed = _inside(node, training)
+            function, closed = _inside(node, tensors, training)
             if function is None:
                 self._append(node, tensors, prefix, training, closed)
             else:
@@ -179,9 +108,13 @@ class _Flattener:
         arguments = (node.arguments.args[:1], {}) if plain else _arguments(node, training)
         args, kwargs = _replaced(tensors, *arguments)
         found = tuple(x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor))
-        outputs = tuple(self._tensor(x) for x in node.outputs)
-        tensors.update(zip(map(id, node.outputs), outputs, strict=True))
         name = self._name(operation, prefix)
+        shapes = [tuple(x.shape) for x in node.outputs]
+        if _differs(node, tensors):
+            specs = output_specs(name, operation, *_as_symbols((args, kwargs)))
+            shapes = [tuple(spec.shape) for spec in specs]
+        outputs = tuple(map(self._tensor, node.outputs, shapes))
+        tensors.update(zip(map(id, node.outputs), outputs, strict=True))
         call = Call(operation, name, args, kwargs, found, outputs, closed, plain)
         self._calls.append(call)
 
@@ -228,7 +161,7 @@ class _Flattener:
         return name
 
 
-def _inside(node: Any, training: Any) -> tuple[Any, str]:
+def _inside(node: Any, tensors: dict[int, Tensor], training: Any) -> tuple[Any, str]:
     """What a node's operation consists of, or None and why it was not opened."""
     operation = node.operation
     if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
@@ -236,7 +169,8 @@ def _inside(node: Any, training: Any) -> tuple[Any, str]:
     if not is_composite(operation):
         return None, ""
     try:
-        return open_call(operation, *_arguments(node, training)), ""
+        arguments = _replaced(tensors, *_arguments(node, training))
+        return open_call(operation, *_as_symbols(arguments)), ""
     except ClosedLayer as error:
         return None, error.reason
 
@@ -246,6 +180,20 @@ def _replaced(tensors: dict[int, Tensor], args: tuple, kwargs: dict) -> Any:
         lambda x: tensors.get(id(x), x) if isinstance(x, keras.KerasTensor) else x,
         (args, kwargs),
     )
+
+
+def _as_symbols(structure: Any) -> Any:
+    """Symbolic tensors in the place of `Tensor`s, of the shapes that these have."""
+    return tree.map_structure(
+        lambda x: keras.KerasTensor(x.shape, x.dtype) if isinstance(x, Tensor) else x,
+        structure,
+    )
+
+
+def _differs(node: Any, tensors: dict[int, Tensor]) -> bool:
+    """Whether a nested model's node is called on other shapes than it was made with."""
+    pairs = [(tensors.get(id(x)), tuple(x.shape)) for x in node.input_tensors]
+    return any(tensor and tensor.shape != shape for tensor, shape in pairs)
 
 
 def _arguments(node: Any, training: Any) -> tuple[tuple, dict]:

@@ -8,9 +8,10 @@ from keras import tree
 from tf_hetero.graph.calls import Call, FlatGraph, constants
 from tf_hetero.graph.channel_ids import ChannelIds
 from tf_hetero.graph.channels import ChannelGraph, Ids, Outcome, Site, Weight
-from tf_hetero.graph.flattening import flatten, on_shapes
+from tf_hetero.graph.flattening import flatten
 from tf_hetero.graph.rules import RuleCall, frozen_tensor, rule_for
 from tf_hetero.graph.rules.base import INPUT, OUTPUT, SHARED
+from tf_hetero.graph.shapes import on_shapes
 
 GROUPED = ("auto", "blocks", "positions")
 

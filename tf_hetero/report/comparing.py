@@ -14,7 +14,7 @@ from tf_hetero.report.exported import Exported
 from tf_hetero.report.figures import save_bars
 from tf_hetero.report.folder import MACS, PAGE, WIDTHS, check_report_path
 from tf_hetero.report.page import page
-from tf_hetero.widths.counting import CostModel, Counts, layer_macs
+from tf_hetero.widths.counting import CostModel, Counts, at_nominal_size, layer_macs
 
 Value = TypeVar("Value")
 
@@ -127,20 +127,22 @@ class Comparison:
         save_bars(folder / MACS, title, "MACs", self.macs)
 
 
-def compare(before: Any, after: Any) -> Comparison:
+def compare(before: Any, after: Any, input_shape: Sequence | None = None) -> Comparison:
     """Compares two models, layers by name.
 
     Args:
         before, after: built functional or Sequential models (or their graphs), such
             as a baseline and what `shrink` made of it.
+        input_shape: as in `trace`, where the models leave a spatial size open;
+            operations are counted at 224 pixels a side without it.
 
     Returns:
         A `Comparison` with `before`, `after` (`Counts`), `widths`, `macs` and
         `groups`. `print` shows it, `save` writes a report.
 
     Raises:
-        ValueError: if one of them is not functional or leaves a spatial size
-            open.
+        ValueError: if one of them is not functional or does not take inputs of
+            `input_shape`.
 
     Example:
 
@@ -152,7 +154,9 @@ def compare(before: Any, after: Any) -> Comparison:
     >>> tf_hetero.compare(model, tf_hetero.widen(model, 2)).widths
     {'stem': (4, 8), 'head': (2, 2)}
     """
-    graphs = [trace(model) for model in (before, after)]
+    graphs = [
+        at_nominal_size(trace(model, input_shape=input_shape)) for model in (before, after)
+    ]
     costs_before, costs_after = (CostModel(graph).counts() for graph in graphs)
     return Comparison(
         graphs[0].flat.name,

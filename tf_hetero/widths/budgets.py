@@ -4,7 +4,8 @@ import numbers
 from collections.abc import Mapping
 from typing import Any
 
-from tf_hetero.widths.counting import Counts
+from tf_hetero.graph.channels import ChannelGraph
+from tf_hetero.widths.counting import Counts, at_nominal_size
 
 SMALLEST_ABSOLUTE_BUDGET = 10_000
 
@@ -16,6 +17,17 @@ def check_budgets(budgets: Mapping[str, Any]) -> None:
             "A budget is needed: give `macs` or `params`, as a fraction (float) or an "
             f"absolute number (int). Received: {dict(budgets)}"
         )
+
+
+def with_sizes(graph: ChannelGraph, budgets: Mapping[str, Any]) -> ChannelGraph:
+    """The graph at a nominal size, if its model leaves sizes open.
+
+    What part of a model's operations is left hardly depends on the size of its inputs;
+    how many there are does, so an absolute number of MACs needs `input_shape`.
+    """
+    if isinstance(budgets.get("macs"), numbers.Integral):
+        return graph
+    return at_nominal_size(graph)
 
 
 def absolute_budgets(

@@ -2,15 +2,18 @@
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+from keras import tree
 
 from tf_hetero.graph.channels import ChannelGraph, Ids, Masks, Site, Weight
 from tf_hetero.graph.tracing import trace
 
+NOMINAL_SIZE = 224  # a side, where a model takes any and nothing is said
 STATISTICS = ("moving_mean", "moving_variance")
 
 
@@ -140,6 +143,23 @@ def count(model: Any, input_shape: Sequence | None = None) -> Counts:
           FLOPs, which hold MACs, batch normalisation and ReLU.
     """
     return CostModel(trace(model, input_shape=input_shape)).counts()
+
+
+def at_nominal_size(graph: ChannelGraph) -> ChannelGraph:
+    """The graph for inputs of a nominal size, and a warning, where sizes are open."""
+    shapes = [tensor.shape[1:] for tensor in tree.flatten(graph.flat.inputs)]
+    if not any(None in shape[:-1] for shape in shapes):
+        return graph
+    nominal = [
+        tuple(NOMINAL_SIZE if size is None else size for size in shape[:-1]) + shape[-1:]
+        for shape in shapes
+    ]
+    warnings.warn(
+        f"The model takes inputs of any size: operations are counted for {nominal}. Give "
+        "`input_shape` for another one.",
+        stacklevel=4,
+    )
+    return trace(graph, input_shape=nominal)
 
 
 def kept_units(graph: ChannelGraph, masks: Masks) -> np.ndarray:

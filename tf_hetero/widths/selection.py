@@ -8,7 +8,7 @@ import numpy as np
 from tf_hetero.graph.arguments import refuse
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.tracing import trace
-from tf_hetero.widths.budgets import absolute_budgets
+from tf_hetero.widths.budgets import absolute_budgets, with_sizes
 from tf_hetero.widths.counting import CostModel
 from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
 
@@ -65,9 +65,9 @@ def select(
     """
     traced = "select(tf_hetero.trace(model, grouped={value}), ...)"
     refuse("select", moved, {**MOVED_WIDTHS, "grouped": traced})
-    graph = trace(model)
-    allowed = (widths or WidthRules()).allowed_units(graph)
     budgets = {"macs": macs, "params": params}
+    graph = with_sizes(trace(model), budgets)
+    allowed = (widths or WidthRules()).allowed_units(graph)
     limits = absolute_budgets(budgets, CostModel(graph).counts())
     return Selector(graph, limits, allowed).masks(scores, refill)
 

@@ -180,17 +180,23 @@ def _suffix_products(shape) -> list[int | None]:
 
 
 def _reshape_config(call: RuleCall, result: Ids, after) -> dict[str, Any]:
-    """The new shape, with the channels' length instead of their number."""
+    """The new shape, with the channels' length instead of their number.
+
+    What the operation leaves open stays open: the size here may be that of one call.
+    """
     if isinstance(call.operation, keras.layers.Flatten):
         return {}
-    sizes: list[Any] = [-1 if size is None else size for size in after]
+    is_layer = isinstance(call.operation, keras.layers.Reshape)
+    own = call.operation.target_shape if is_layer else call.operation.newshape[1:]
+    sizes: list[Any] = [
+        -1 if size is None or given == -1 else size
+        for size, given in zip(after, own, strict=True)
+    ]
     for axis in range(result.ndim):
         row = along(result, axis)
         if row is not None:
             sizes[axis] = Length(row)
-    if isinstance(call.operation, keras.layers.Reshape):
-        return {"target_shape": tuple(sizes)}
-    return {"newshape": (-1, *sizes)}
+    return {"target_shape": tuple(sizes)} if is_layer else {"newshape": (-1, *sizes)}
 
 
 def squeeze(call: RuleCall) -> Outcome:
