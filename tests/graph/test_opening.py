@@ -8,6 +8,7 @@ from reference import assert_equal_outputs
 
 import tf_hetero as th
 from tf_hetero.graph import keras_internals as internals
+from tf_hetero.graph.opening import NOT_SYMBOLIC
 from tf_hetero.testing import masked_outputs, random_inputs, random_masks, randomize
 
 layers, ops = keras.layers, keras.ops
@@ -58,6 +59,23 @@ class Capricious(Block):
     def call(self, x, training=None):
         y = super().call(x, training=training)
         return y * 2.0 if training else y
+
+
+class Regularized(Block):
+    """Which adds a loss, as only values can be."""
+
+    def call(self, x):
+        y = super().call(x)
+        self.add_loss(ops.mean(ops.square(y)))
+        return y
+
+
+class Resized(Block):
+    """Which writes down how large its input is."""
+
+    def call(self, x):
+        y = layers.AveragePooling2D(2)(super().call(x))
+        return layers.Resizing(x.shape[1], x.shape[2])(y)
 
 
 class Opaque(Block):
@@ -184,6 +202,7 @@ def test_tracing_leaves_no_calls_behind():
         (Noisy, "unknown layer Noisy with a call that does not run on symbolic tensors"),
         (Tiled, "unknown layer Tiled with a call that does not run on symbolic tensors"),
         (Opaque, "unknown layer Opaque with a call that does not run on symbolic tensors"),
+        (Regularized, f"unknown layer Regularized {NOT_SYMBOLIC}"),
     ],
 )
 def test_layers_that_stay_closed(block, reason):
@@ -193,6 +212,16 @@ def test_layers_that_stay_closed(block, reason):
     x = random_inputs(model)
     if block not in (Opaque, Noisy):
         assert_equal_outputs(th.strip(model, {})(x), model(x), 1e-6)
+
+
+def test_a_layer_that_holds_sizes_is_opened_where_they_are_known():
+    """Recorded with an open size, it would resize to nothing."""
+    model = model_of(Resized(6, name="block"))
+    assert frozen(model)["a"] is None
+    taken = keras.Input((None, None, 3))
+    x = Resized(6, name="block")(conv(taken, 4, "a"))
+    reasons = frozen(keras.Model(taken, head(x)))
+    assert reasons["a"].startswith("unknown layer Resized with a call that takes sizes")
 
 
 def test_a_rule_comes_before_opening():

@@ -213,10 +213,11 @@ def test_a_layer_that_cannot_be_made_again_is_named():
         th.strip(model, {})
 
 
-def test_mixed_precision_becomes_float32():
+def test_every_layer_keeps_its_precision():
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, name="a", dtype="mixed_float16")(inputs)
-    x = keras.layers.ReLU(dtype="mixed_float16")(x)
-    model = keras.Model(inputs, keras.layers.Conv2D(2, 3, dtype="float32")(x))
-    stripped = th.strip(model, {})
-    assert {layer.compute_dtype for layer in stripped.layers} == {"float32"}
+    x = keras.layers.ReLU(name="relu", dtype="mixed_float16")(x)
+    model = keras.Model(inputs, keras.layers.Conv2D(2, 3, name="b", dtype="float32")(x))
+    stripped = th.strip(model, {"a": np.array([1, 0, 1, 0], bool)})
+    names = {layer.name: layer.dtype_policy.name for layer in stripped.layers[1:]}
+    assert names == {"a": "mixed_float16", "relu": "mixed_float16", "b": "float32"}

@@ -343,6 +343,14 @@ class Own(layers.Conv2D):
     """Of which nobody can know that it is a Conv2D."""
 
 
+def test_half_precision_becomes_float32():
+    model = picture_of(lambda x: conv(x, 4, "a", dtype="mixed_float16"))
+    rebuilt = to_tf_keras(model)
+    assert rebuilt.get_layer("a").compute_dtype == "float32"
+    kernels = [m.get_layer("a").get_weights()[0] for m in (model, rebuilt)]
+    np.testing.assert_array_equal(*kernels)
+
+
 def half(x):
     return x / 2
 
@@ -351,8 +359,8 @@ def regularizer(x):
     return 0.1 * ops.sum(x)
 
 
-def mixed():
-    return picture_of(lambda x: conv(x, 4, "a", dtype="mixed_float16"))
+def double():
+    return picture_of(lambda x: conv(x, 4, "a", dtype="float64"))
 
 
 @pytest.mark.parametrize(
@@ -366,7 +374,7 @@ def mixed():
             lambda: th.reparameterize(MODELS["chain"]()),
             r"must be a plain model. Received: a hyper model.*tf_hetero.strip",
         ),
-        (mixed, r"float32 models. Received: layer 'a' with dtype policy 'mixed_float16'"),
+        (double, r"float32 models. Received: layer 'a' with dtype policy 'float64'"),
         (lambda: picture_of(Own(3, 1, name="own")), r"'own' of class Own, for which there"),
         (
             lambda: picture_of(layers.Lambda(half, name="half")),

@@ -27,6 +27,7 @@ from tf_hetero.graph.flattening import check_plain
 from tf_hetero.methods.mch.gated_model import GatedModel
 from tf_hetero.methods.mch.search import HyperStructureSearch
 from tf_hetero.report.exported import Exported
+from tf_hetero.surgery.rebuilding import float32_model
 
 # The largest difference that is let through, relative to the largest output.
 TOLERANCES = {
@@ -61,7 +62,8 @@ def export(
 
     Args:
         model: a built functional or Sequential model, or its graph; one of tf_keras,
-            such as a quantization-aware one, is taken, too.
+            such as a quantization-aware one, is taken, too. Layers that compute in
+            float16 or bfloat16 do so in float32 in the file.
         path: the folder of a SavedModel, or the file.
         format: `"savedmodel"`, whose `serving_default` takes any number of examples;
             `"litert"`; or `"onnx"`, which needs tf2onnx and onnxruntime.
@@ -111,6 +113,7 @@ def export(
     check_record_place(path)
     model = model.model if isinstance(model, ChannelGraph) else model
     _check_model(model)
+    model = float32_model(model)
     _check_class_names(class_names, format)
     if format == "onnx":
         check_onnx()

@@ -49,18 +49,11 @@ class Call:
     def weights(self) -> Mapping[str, Any]:
         """The layer's weights by name, in their order; none for plain operations.
 
-        Where a layer holds layers whose weights have the same names, the name is
-        `sub-layer/name`. A layer that stands for another has shapes in their place.
+        A layer that stands for another has shapes in their place.
         """
         if self.plain is not None:
             return self.plain.weights
-        weights = list(getattr(self.operation, "weights", ()))
-        names = [variable.name for variable in weights]
-        if len(set(names)) < len(names):
-            names = ["/".join(variable.path.split("/")[-2:]) for variable in weights]
-        if len(set(names)) < len(names):
-            names = [variable.path for variable in weights]
-        return dict(zip(names, weights, strict=True))
+        return named_weights(self.operation)
 
     def value(self, name: str) -> np.ndarray:
         """The value of the weight of this name."""
@@ -82,6 +75,31 @@ class Call:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Block:
+    """One call of a nested model: a range of the calls of the flat graph.
+
+    Attributes:
+        model: the nested model.
+        name: its name, with the names of the enclosing models in front.
+        inputs, outputs: the tensors that it was called on and that it makes.
+        start, stop: its calls, as a range.
+        blocks: the nested models called in it.
+        training: what it and the models around it were told, None if nothing.
+        sized: whether layers in it were opened, and may hold sizes of this call.
+    """
+
+    model: keras.Model
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    start: int
+    stop: int
+    blocks: tuple["Block", ...]
+    training: Any
+    sized: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class FlatGraph:
     """A functional model as a list of calls in execution order.
 
@@ -89,6 +107,7 @@ class FlatGraph:
         model: the model.
         inputs, outputs: structures (as the model's own) of `Tensor`.
         calls: tuple of `Call`.
+        blocks: the nested models among them.
         input_shape: shapes of examples, where they are not the model's own.
     """
 
@@ -96,6 +115,7 @@ class FlatGraph:
     inputs: Any
     outputs: Any
     calls: tuple[Call, ...]
+    blocks: tuple[Block, ...] = ()
     input_shape: Sequence | None = None
 
     @property
@@ -121,6 +141,21 @@ class FlatGraph:
             for tensor, value in zip(call.outputs, flat, strict=True):
                 values[tensor.key] = value
         return tree.map_structure(lambda tensor: values[tensor.key], self.outputs)
+
+
+def named_weights(operation: Any) -> dict[str, Any]:
+    """The weights of a layer by name, in their order; none for plain operations.
+
+    Where a layer holds layers whose weights have the same names, the name is
+    `sub-layer/name`, or the path from the layer on.
+    """
+    weights = list(getattr(operation, "weights", ()))
+    names = [variable.name for variable in weights]
+    if len(set(names)) < len(names):
+        names = ["/".join(variable.path.split("/")[-2:]) for variable in weights]
+    if len(set(names)) < len(names):
+        names = [variable.path.removeprefix(f"{operation.path}/") for variable in weights]
+    return dict(zip(names, weights, strict=True))
 
 
 def fill(

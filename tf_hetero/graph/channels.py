@@ -178,6 +178,15 @@ class ChannelGraph:
         """The groups whose units may be removed."""
         return [group for group in self.groups if group.frozen is None]
 
+    @property
+    def frozen_units(self) -> dict[str, int]:
+        """`{reason: number of units that are frozen for it}`, the most first."""
+        counts: dict[str, int] = {}
+        for group in self.groups:
+            if group.frozen is not None:
+                counts[group.frozen] = counts.get(group.frozen, 0) + group.size
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
     def units(self, ids: Ids) -> np.ndarray:
         """The unit of each id."""
         return self.unit_of[ids]

@@ -11,7 +11,7 @@ import keras
 from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
-from tf_hetero.graph.calls import Call, FlatGraph, Tensor
+from tf_hetero.graph.calls import Block, Call, FlatGraph, Tensor
 from tf_hetero.graph.opening import ClosedLayer, is_composite, open_call
 from tf_hetero.graph.shapes import output_specs
 from tf_hetero.graph.stand_ins import Plain, Source, StandIn
@@ -69,6 +69,8 @@ class _Flattener:
         self._names: dict[int, str] = {}
         self._taken: set[str] = set()
         self._plain: dict[int, Plain] = {}
+        self._blocks: list[Block] = []
+        self._opened = 0
 
     def flatten(self, model: Any) -> FlatGraph:
         tensors: dict[int, Tensor] = {}
@@ -79,7 +81,8 @@ class _Flattener:
         )
         self._inline(model, tensors, prefix="", training=None)
         outputs = tree.map_structure(lambda x: tensors[id(x)], symbolic_outputs)
-        return FlatGraph(model, inputs, outputs, tuple(self._calls))
+        calls, blocks = tuple(self._calls), tuple(self._blocks)
+        return FlatGraph(model, inputs, outputs, calls, blocks)
 
     def _tensor(self, symbolic: Any, shape: tuple) -> Tensor:
         self._count += 1
@@ -104,7 +107,7 @@ class _Flattener:
     def _append(self, node, tensors: dict[int, Tensor], prefix, training, closed) -> None:
         plain = self._stands_for(node)
         operation = plain.layer if plain else node.operation
-        _check_data_format(operation)
+        _check_layer(operation)
         arguments = (node.arguments.args[:1], {}) if plain else _arguments(node, training)
         args, kwargs = _replaced(tensors, *arguments)
         found = tuple(x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor))
@@ -144,9 +147,22 @@ class _Flattener:
         inner = dict(zip(map(id, inner_inputs), found, strict=True))
         given = node.arguments.kwargs.get("training")
         training = training if given is None else given
-        self._inline(function, inner, f"{prefix}{node.operation.name}.", training)
-        results = [inner[id(x)] for x in inner_outputs]
+        name = f"{prefix}{node.operation.name}"
+        around, start, opened = self._blocks, len(self._calls), self._opened
+        self._blocks = []
+        self._inline(function, inner, f"{name}.", training)
+        results = tuple(inner[id(x)] for x in inner_outputs)
         tensors.update(zip(map(id, node.outputs), results, strict=True))
+        if function is node.operation:
+            places = start, len(self._calls), tuple(self._blocks)
+            sized = self._opened > opened
+            self._blocks = [
+                *around,
+                Block(function, name, tuple(found), results, *places, training, sized),
+            ]
+        else:
+            self._blocks = [*around, *self._blocks]
+            self._opened += 1
 
     def _name(self, operation: Any, prefix: str) -> str:
         name = self._names.get(id(operation))
@@ -213,7 +229,14 @@ def takes_training(operation: Any) -> bool:
     return "training" in inspect.signature(operation.call).parameters
 
 
-def _check_data_format(operation: Any) -> None:
+def _check_layer(operation: Any) -> None:
+    policy = getattr(operation, "dtype_policy", None)
+    if isinstance(policy, keras.dtype_policies.QuantizedDTypePolicy):
+        raise ValueError(
+            "`model` must not be quantized. Received: layer "
+            f"{operation.name!r} with dtype policy {policy.name!r}. Shrink the model "
+            "first, and quantize what comes out."
+        )
     if getattr(operation, "data_format", None) == "channels_first":
         raise ValueError(
             "Channels must be on the last axis. Received: layer "

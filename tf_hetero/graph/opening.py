@@ -21,10 +21,14 @@ from tf_hetero.graph.rules import has_rule
 OWN_WEIGHTS = "with weights of its own"
 NOT_SYMBOLIC = "with a call that does not run on symbolic tensors"
 TRAINING = "with a call that depends on `training`"
+SIZES = "with a call that takes sizes from its input: give every Input its full shape"
+
+
+_SOME_SIZE = 64
 
 
 class ClosedLayer(ValueError):
-    """A layer that cannot be opened; `reason` is one of the three above."""
+    """A layer that cannot be opened; `reason` is one of the four above."""
 
     def __init__(self, layer: Any, reason: str) -> None:
         super().__init__(f"{type(layer).__name__} {reason}")
@@ -116,6 +120,7 @@ def _rewrite(model: Any, error: "ClosedLayer") -> str:
         NOT_SYMBOLIC: f"{cause}Use keras.ops for what works on tensors, keep loops and "
         "conditions off their values and off the batch size, or rewrite it with "
         "keras.Input and keras.Model(inputs, outputs).",
+        SIZES: "Give `input_spec` the sizes that the model is to be called with.",
         TRAINING: "Move what differs into a layer of its own (keras.layers.Dropout, say).",
     }
     return (
@@ -149,24 +154,36 @@ def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
         ClosedLayer: if the layer does more than can be recorded, or does not do
             the same when it is called again (in training, where it can tell).
     """
+    inputs, given, named = _on_inputs(args, kwargs)
+    function = _record(layer, inputs, given, named)
+    _check_weights(layer, function)
+    _check_shapes(layer, function)
+    takes_training = "training" in inspect.signature(layer.call).parameters
+    compared = takes_training and kwargs.get("training") is None
+    again = {**named, "training": True} if compared else named
+    program = _program(layer, function)
+    if program != _program(layer, _record(layer, inputs, given, again)):
+        raise ClosedLayer(layer, TRAINING if compared else NOT_SYMBOLIC)
+    if any(None in x.shape[1:] for x in inputs):
+        sized = _record(layer, *_on_inputs(args, kwargs, size=_SOME_SIZE))
+        if program != _program(layer, sized):
+            raise ClosedLayer(layer, SIZES)
+    return function
+
+
+def _on_inputs(args: tuple, kwargs: dict, size: int | None = None) -> tuple:
+    """New inputs, open sizes set to `size`, and the arguments with these in place."""
     inputs: list[Any] = []
 
     def symbol(leaf: Any) -> Any:
         if not isinstance(leaf, keras.KerasTensor):
             return leaf
-        inputs.append(keras.Input(batch_shape=leaf.shape, dtype=leaf.dtype))
+        shape = (leaf.shape[0], *(size if n is None else n for n in leaf.shape[1:]))
+        inputs.append(keras.Input(batch_shape=shape, dtype=leaf.dtype))
         return inputs[-1]
 
     args, kwargs = tree.map_structure(symbol, (args, kwargs))
-    function = _record(layer, inputs, args, kwargs)
-    _check_weights(layer, function)
-    _check_shapes(layer, function)
-    takes_training = "training" in inspect.signature(layer.call).parameters
-    compared = takes_training and kwargs.get("training") is None
-    again = {**kwargs, "training": True} if compared else kwargs
-    if _program(layer, function) != _program(layer, _record(layer, inputs, args, again)):
-        raise ClosedLayer(layer, TRAINING if compared else NOT_SYMBOLIC)
-    return function
+    return inputs, args, kwargs
 
 
 def _record(layer: Any, inputs: list, args: tuple, kwargs: dict) -> keras.Function:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from tf_hetero.graph.calls import Call, FlatGraph, Tensor, fill
+from tf_hetero.graph.calls import Block, Call, FlatGraph, Tensor, fill
 
 
 def output_specs(call_name: str, operation: Any, args: tuple, kwargs: dict) -> list[Any]:
@@ -89,14 +89,18 @@ def _reshaped(flat: FlatGraph, shapes: dict[int, tuple]) -> FlatGraph:
     def changed(structure: Any) -> Any:
         return tree.map_structure(other, structure)
 
-    calls = tuple(
-        dataclasses.replace(
-            call,
-            args=changed(call.args),
-            kwargs=changed(call.kwargs),
-            inputs=changed(call.inputs),
-            outputs=changed(call.outputs),
+    def replaced(holder: Any, *names: str) -> Any:
+        return dataclasses.replace(
+            holder, **{n: changed(getattr(holder, n)) for n in names}
         )
-        for call in flat.calls
+
+    def block(one: Block) -> Block:
+        inner = tuple(block(nested) for nested in one.blocks)
+        return dataclasses.replace(replaced(one, "inputs", "outputs"), blocks=inner)
+
+    calls = (replaced(call, "args", "kwargs", "inputs", "outputs") for call in flat.calls)
+    return dataclasses.replace(
+        replaced(flat, "inputs", "outputs"),
+        calls=tuple(calls),
+        blocks=tuple(block(one) for one in flat.blocks),
     )
-    return FlatGraph(flat.model, changed(flat.inputs), changed(flat.outputs), calls)

@@ -179,7 +179,7 @@ class Generated(Method):
             return super().strip(scored, masks, problem)
         with seeded_initializers(problem.seed):
             keep = problem.graph.keep(masks)
-            return rebuild(problem.graph, keep, float32=True).model
+            return rebuild(problem.graph, keep).model
 
 
 def optimizer_config(optimizer: Any, check: Callable[[Any], None]) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from tf_hetero.graph.calls import Call
+from tf_hetero.graph.calls import Call, named_weights
 from tf_hetero.surgery.activations import Pair
 from tf_hetero.surgery.equations import NormalEquations
 from tf_hetero.surgery.linear_maps import LinearMap, in_groups, outputs_of
@@ -73,7 +73,7 @@ class System:
     ) -> None:
         self.operation = call.operation
         self._map, self._layer, self._offset, self._kept = one, layer, offset, kept
-        self._weights = dict(zip(call.weights, layer.weights, strict=True))
+        self._weights = named_weights(layer)
         self._equations = NormalEquations(centred=offset is not None)
 
     def read(self, call: Call, values: dict[int, Pair]) -> Pair:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_hetero.graph.calls import named_weights
 from tf_hetero.graph.channels import Site
 from tf_hetero.surgery.linear_maps import LinearMap
 
@@ -49,8 +50,7 @@ def offset_of(
     """
     call = sites[0].call
     if one.bias is not None:
-        weights = layers[id(call.operation)].weights
-        return Offset(dict(zip(call.weights, weights, strict=True))[one.bias], True)
+        return Offset(named_weights(layers[id(call.operation)])[one.bias], True)
     if one.inside or len(sites) > 1 or not _is_linear(call.operation):
         return None
     read_by = readers.get(call.outputs[0].key, ())

@@ -1,17 +1,21 @@
 """New widths in, new model out: the only place that clones layers."""
 
+import contextlib
 import dataclasses
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
 from keras import tree
 
-from tf_hetero.graph.calls import Call, fill
+from tf_hetero.graph.calls import Block, Call, fill, named_weights
 from tf_hetero.graph.channels import ChannelGraph, Ids, Length, Site
-from tf_hetero.graph.keras_internals import maker_name, structures
+from tf_hetero.graph.keras_internals import maker_name, output_names, structures, sublayers
+from tf_hetero.graph.tracing import trace
+from tf_hetero.surgery.nesting import Nesting, told, with_names
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -19,7 +23,7 @@ class Rebuilt:
     """A rebuilt model and where its layers come from.
 
     Attributes:
-        model: a functional `keras.Model`, flat and uncompiled.
+        model: a functional, uncompiled `keras.Model`, with the nested models of the old.
         layers: pairs of a site of the old graph and the layer made from it.
     """
 
@@ -39,12 +43,40 @@ def rebuild(
         width: for each unit how many units it becomes: 0 or 1 to remove and to
             keep, 2 to double a group. Groups are widened evenly, so that only
             sums over whole groups need to be integers.
-        float32: whether layers with a mixed dtype policy become plain ones.
+        float32: whether layers that compute in half precision get float32 instead.
 
     Returns:
         A `Rebuilt`.
     """
     return Builder(graph, width, float32).build(new_inputs(graph))
+
+
+def in_float32(graph: ChannelGraph) -> ChannelGraph:
+    """The graph itself, or of a copy that computes in float32, of a mixed model.
+
+    It has the same layers, weights and groups.
+    """
+    if not _computes_in_half(graph.model):
+        return graph
+    whole = np.ones(graph.num_units, bool)
+    rebuilt = rebuild(graph, whole, float32=True)
+    copy_weights(rebuilt, graph, whole)
+    return trace(rebuilt.model, graph.grouped, graph.flat.input_shape)
+
+
+def float32_model(model: Any) -> Any:
+    """The model itself, or a copy in float32 of one that computes in half precision."""
+    if isinstance(model, keras.Model) and _computes_in_half(model):
+        return in_float32(trace(model)).model
+    return model
+
+
+def _computes_in_half(model: keras.Model) -> bool:
+    return any(_in_half(layer) for layer in sublayers(model))
+
+
+def _in_half(operation: Any) -> bool:
+    return getattr(operation, "compute_dtype", None) in ("float16", "bfloat16")
 
 
 def new_inputs(graph: ChannelGraph) -> Any:
@@ -68,27 +100,41 @@ class Builder:
         self._float32 = float32
         self._clones: dict[tuple[int, str], Any] = {}
         self._names: dict[str, int] = {}
+        self._block: Block | None = None
         self.layers: list[tuple[Site, Any]] = []
 
     def build(self, inputs: Any) -> Rebuilt:
         """The model on new symbolic inputs."""
-        outputs = self._flat.run(inputs, self)
-        model = keras.Model(inputs=inputs, outputs=outputs, name=self._flat.name)
+        outputs = Nesting(self._flat, self).run(inputs)
+        named = with_names(outputs, output_names(self._flat.model))
+        model = keras.Model(inputs=inputs, outputs=named, name=self._flat.name)
         return Rebuilt(model, tuple(self.layers))
 
     def __call__(self, call: Call, tensors: list[Any]) -> Any:
-        site = self._sites[id(call)]
-        config = {
-            key: _resolved(value, self._length)
-            for key, value in site.outcome.config.items()
-        }
+        config, arguments = self.settings(call)
         clone = self._clones.get((id(call.operation), repr(config)))
         if clone is None:
             clone = self._clone(call, config)
             self._clones[id(call.operation), repr(config)] = clone
-            self.layers.append((site, clone))
-        arguments = _resolved(site.outcome.arguments, self._length)
-        return self.apply(clone, *fill(call, tensors, arguments))
+            self.layers.append((self._sites[id(call)], clone))
+        args, kwargs = fill(call, tensors, arguments)
+        return self.apply(clone, args, told(kwargs, self._block))
+
+    def settings(self, call: Call) -> tuple[dict[str, Any], tuple | None]:
+        """What of a call's config and arguments depends on widths, resolved."""
+        outcome = self._sites[id(call)].outcome
+        config = {k: _resolved(v, self._length) for k, v in outcome.config.items()}
+        return config, _resolved(outcome.arguments, self._length)
+
+    @contextlib.contextmanager
+    def inside(self, block: Block) -> Iterator[None]:
+        """Makes the layers of a nested model, which have its names, not the outer's."""
+        around = self._block
+        self._block = block
+        try:
+            yield
+        finally:
+            self._block = around
 
     def apply(self, clone: Any, args: tuple, kwargs: dict) -> Any:
         """Calls a cloned layer or operation."""
@@ -107,8 +153,8 @@ class Builder:
             config = _config(operation)
             if "name" in config:
                 config["name"] = self._name(call.name)
-            if self._float32 and isinstance(operation, keras.layers.Layer):
-                config["dtype"] = operation.variable_dtype
+            if self._float32 and _in_half(operation):
+                config["dtype"] = "float32"
             return self.make(call, {**config, **changes})
         except Exception as error:  # the layer's author wrote what is called here
             lines = str(error).strip().splitlines() or [""]
@@ -120,8 +166,10 @@ class Builder:
             ) from error
 
     def _name(self, name: str) -> str:
+        """The name of a clone, in the model in which it lies."""
         number = self._names[name] = self._names.get(name, -1) + 1
-        return f"{name}_copy{number}" if number else name
+        name = f"{name}_copy{number}" if number else name
+        return name.removeprefix(f"{self._block.name}.") if self._block else name
 
 
 def _config(operation: Any) -> dict[str, Any]:
@@ -140,18 +188,55 @@ def _config(operation: Any) -> dict[str, Any]:
 
 
 def copy_weights(rebuilt: Rebuilt, graph: ChannelGraph, keep: np.ndarray) -> None:
-    """Gives every layer the surviving slices of the weights that it comes from."""
+    """Gives every layer the surviving slices of the weights that it comes from.
+
+    Raises:
+        ValueError: if a layer, made again, has other weights than it had.
+    """
     for site, layer in rebuilt.layers:
-        new_weights = getattr(layer, "weights", ())
-        for name, new in zip(site.call.weights, new_weights, strict=True):
-            value = site.call.value(name)
-            weight = site.outcome.weights.get(name)
-            for axis, ids in enumerate(weight.axes if weight else ()):
-                if ids is not None:
-                    value = np.compress(keep[graph.units(ids)], value, axis=axis)
+        for name, new in _paired(site, layer):
+            value = _survivors(site, name, graph, keep)
+            if value.shape != tuple(new.shape):
+                raise _other_weights(site, [f"{new.path} of {tuple(new.shape)}"])
             new.assign(value)
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # it computes with constants made from its weights
+
+
+def _paired(site: Site, layer: Any) -> list[tuple[str, Any]]:
+    """The names of a layer's weights, with the weights of the layer made from it."""
+    new = named_weights(layer)
+    by_key = [sorted(names, key=_unnumbered) for names in (site.call.weights, new)]
+    if [*map(_unnumbered, by_key[0])] != [*map(_unnumbered, by_key[1])]:
+        raise _other_weights(site, list(new))
+    return [(old, new[name]) for old, name in zip(*by_key, strict=True)]
+
+
+def _unnumbered(name: str) -> str:
+    """A name or path without the numbers that Keras counts names of one kind with.
+
+    They are others when a layer is made again.
+    """
+    return re.sub(r"_\d+(?=/|$)", "", name)
+
+
+def _other_weights(site: Site, found: list[str]) -> ValueError:
+    return ValueError(
+        "Every layer must have the same weights when it is made again by "
+        f"from_config(get_config()) and called. Received: layer {site.call.name!r} of "
+        f"class {type(site.call.operation).__name__}, which has {list(site.call.weights)} "
+        f"here and {found} then. Mend its get_config, its __init__ or its build."
+    )
+
+
+def _survivors(site: Site, name: str, graph: ChannelGraph, keep: np.ndarray) -> np.ndarray:
+    """What is left of a weight."""
+    value = site.call.value(name)
+    weight = site.outcome.weights.get(name)
+    for axis, ids in enumerate(weight.axes if weight else ()):
+        if ids is not None:
+            value = np.compress(keep[graph.units(ids)], value, axis=axis)
+    return value
 
 
 def _resolved(value: Any, length_of: Callable[[Ids], int]) -> Any:

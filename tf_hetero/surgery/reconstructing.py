@@ -20,7 +20,7 @@ from tf_hetero.surgery.linear_maps import linear_maps
 from tf_hetero.surgery.lockstep import Lockstep, System
 from tf_hetero.surgery.offsets import offset_of
 from tf_hetero.surgery.passes import Pass, passes
-from tf_hetero.surgery.rebuilding import Builder, copy_weights, new_inputs
+from tf_hetero.surgery.rebuilding import Builder, copy_weights, in_float32, new_inputs
 from tf_hetero.surgery.surviving import check_strip, surviving, transfer
 
 _LARGEST_TENSOR = 2**26  # bytes of one tensor of a batch
@@ -113,7 +113,7 @@ def reconstruct(
         - Hoerl and Kennard, Ridge Regression, 1970.
     """
     calibration = Calibration(examples, positions, ridge, memory, seed)
-    graph = trace(trained)
+    graph = in_float32(trace(trained))
     keep = surviving(small, graph)
     solved = Reconstruction(graph, keep)
     check_strip(small, solved.model)
@@ -126,7 +126,7 @@ class Reconstruction:
     """A stripped network, built anew, whose kernels can be solved for.
 
     Args:
-        graph: the whole network.
+        graph: the whole network, in float32.
         keep: which units survive.
 
     Attributes:
@@ -136,7 +136,7 @@ class Reconstruction:
     def __init__(self, graph: ChannelGraph, keep: np.ndarray) -> None:
         self._graph = graph
         self._keep = keep
-        self._builder = Builder(graph, keep, float32=True)
+        self._builder = Builder(graph, keep)
         rebuilt = self._builder.build(new_inputs(graph))
         copy_weights(rebuilt, graph, keep)
         self.model = rebuilt.model

@@ -1,5 +1,6 @@
 """Stripping: the model without the channels that lost."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -8,6 +9,7 @@ from tf_hetero.graph.arguments import refuse
 from tf_hetero.graph.channels import Masks
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.rebuilding import copy_weights, rebuild
+from tf_hetero.surgery.running import check_runs
 
 
 def strip(model: Any, masks: Masks, **moved: Any) -> keras.Model:
@@ -22,12 +24,13 @@ def strip(model: Any, masks: Masks, **moved: Any) -> keras.Model:
 
     Returns:
         A plain functional `keras.Model`, uncompiled, of stock layers (and those
-        of the user), with the names of the layers kept and float32 policies.
-        Every weight is a slice of the original's, bit by bit.
+        of the user), with the nested models, names and dtype policies of the
+        original. Every weight is a slice of the original's, bit by bit.
 
     Raises:
         ValueError: if a key names no group, a mask has the wrong size, removes
-            frozen units or all units of a group.
+            frozen units or all units of a group, a layer made again is not what
+            it was, or what comes out does not run.
 
     Example:
 
@@ -46,6 +49,23 @@ def strip(model: Any, masks: Masks, **moved: Any) -> keras.Model:
     refuse("strip", moved, {"grouped": "strip(trace(model, grouped={value}), masks)"})
     graph = trace(model)
     keep = graph.keep(masks)
-    rebuilt = rebuild(graph, keep, float32=True)
+    _warn_of_what_is_lost(graph.model)
+    rebuilt = rebuild(graph, keep)
     copy_weights(rebuilt, graph, keep)
+    check_runs(rebuilt.model, graph)
     return rebuilt.model
+
+
+def _warn_of_what_is_lost(model: keras.Model) -> None:
+    """A plain model trains as Keras does, whatever the class of the original does."""
+    own = [
+        name
+        for name in ("train_step", "test_step", "predict_step", "compute_loss")
+        if getattr(type(model), name) is not getattr(keras.Model, name)
+    ]
+    if own:
+        warnings.warn(
+            f"What comes out is a plain keras.Model, without {', '.join(own)} of "
+            f"{type(model).__name__}. Put it in the original's place there.",
+            stacklevel=3,
+        )

@@ -6,7 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_hetero.graph.calls import named_weights
 from tf_hetero.graph.channels import ChannelGraph, Site
+from tf_hetero.graph.flattening import flatten
 from tf_hetero.widths.counting import STATISTICS
 
 _NO_STRIP = (
@@ -24,7 +26,7 @@ def surviving(small: keras.Model, graph: ChannelGraph) -> np.ndarray:
     Raises:
         ValueError: if `small` is no strip of the graph's model.
     """
-    layers = {layer.name: layer for layer in small.layers}
+    layers = layers_by_name(small)
     known = np.zeros(graph.num_units, bool)
     keep = np.ones(graph.num_units, bool)
     for group in graph.groups:
@@ -47,6 +49,11 @@ def check_strip(small: keras.Model, stripped: keras.Model) -> None:
             raise ValueError(f"{_NO_STRIP}other values of {theirs.path!r}.")
 
 
+def layers_by_name(model: keras.Model) -> dict[str, Any]:
+    """The layers of a model, those of nested models with the names in front."""
+    return {call.name: call.operation for call in flatten(model).calls}
+
+
 def transfer(source: keras.Model, target: keras.Model) -> None:
     """Gives one model the weights of another with the same layers."""
     for ours, theirs in _pairs(source, target):
@@ -54,16 +61,16 @@ def transfer(source: keras.Model, target: keras.Model) -> None:
 
 
 def _pairs(source: keras.Model, target: keras.Model) -> Iterator[tuple[Any, Any]]:
-    layers = {layer.name: layer for layer in target.layers}
-    for layer in source.layers:
-        other = layers.get(layer.name)
+    layers = layers_by_name(target)
+    for name, layer in layers_by_name(source).items():
+        other = layers.get(name)
         shapes = [
             [tuple(variable.shape) for variable in getattr(one, "weights", ())]
             for one in (layer, other)
         ]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"{_NO_STRIP}layer {layer.name!r} with weights of shapes {shapes[1]}, "
+                f"{_NO_STRIP}layer {name!r} with weights of shapes {shapes[1]}, "
                 f"where the trained one has {shapes[0]}."
             )
         if other is not None and shapes[0]:
@@ -80,9 +87,9 @@ def _followed(graph: ChannelGraph, layers: Mapping[str, Any]) -> list["_Axis"]:
         if not site.first or not site.outcome.weights:
             continue
         layer = layers.get(site.call.name)
-        if layer is None or len(layer.weights) != len(site.call.weights):
+        variables = named_weights(layer)
+        if set(variables) != set(site.call.weights):
             raise ValueError(f"{_NO_STRIP}a model without its layer {site.call.name!r}.")
-        variables = dict(zip(site.call.weights, layer.weights, strict=True))
         for name, weight in site.outcome.weights.items():
             if name.rpartition("/")[2] in STATISTICS:
                 continue

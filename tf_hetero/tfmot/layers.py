@@ -90,8 +90,7 @@ def check_policy(call: Call) -> None:
         raise ValueError(
             "TFMOT takes float32 models. Received: layer "
             f"{call.name!r} with dtype policy {policy!r}. Make the model under "
-            'keras.config.set_dtype_policy("float32"), or take tf_hetero.strip(model, '
-            "{}), whose layers have that policy."
+            'keras.config.set_dtype_policy("float32").'
         )
 
 

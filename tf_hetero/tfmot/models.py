@@ -10,6 +10,7 @@ from tf_hetero.data.structures import input_tensors
 from tf_hetero.extras import needed
 from tf_hetero.graph.calls import Call, FlatGraph, Tensor
 from tf_hetero.graph.flattening import check_plain, flatten
+from tf_hetero.surgery.rebuilding import float32_model
 from tf_hetero.tfmot.layers import LAYERS, Apply, NoCounterpart, check_policy
 from tf_hetero.tfmot.operations import OPERATIONS
 
@@ -27,9 +28,9 @@ def to_tf_keras(model: Any) -> Any:
     models then run on noise, and their outputs are compared.
 
     Args:
-        model: a built functional or Sequential `keras.Model` of float32 layers. It
-            is not changed. Nested models and layers that hold layers are inlined,
-            as in `trace`.
+        model: a built functional or Sequential `keras.Model`. It is not changed.
+            Nested models and layers that hold layers are inlined, as in `trace`;
+            layers that compute in float16 or bfloat16 do so in float32.
 
     Returns:
         An uncompiled functional `tf_keras.Model` of stock layers, with the names of
@@ -61,6 +62,7 @@ def to_tf_keras(model: Any) -> Any:
             "conversion: give it to TFMOT as it is."
         )
     check_plain(model)
+    model = float32_model(model)
     flat = flatten(model)
     builder = _Builder(tf_keras)
     rebuilt = builder.build(flat)

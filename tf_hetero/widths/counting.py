@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import tree
 
+from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.channels import ChannelGraph, Ids, Masks, Site, Weight
 from tf_hetero.graph.tracing import trace
 
@@ -147,19 +148,24 @@ def count(model: Any, input_shape: Sequence | None = None) -> Counts:
 
 def at_nominal_size(graph: ChannelGraph) -> ChannelGraph:
     """The graph for inputs of a nominal size, and a warning, where sizes are open."""
-    shapes = [tensor.shape[1:] for tensor in tree.flatten(graph.flat.inputs)]
-    if not any(None in shape[:-1] for shape in shapes):
+    nominal = at_sizes(graph.flat)
+    if nominal == [tensor.shape[1:] for tensor in tree.flatten(graph.flat.inputs)]:
         return graph
-    nominal = [
-        tuple(NOMINAL_SIZE if size is None else size for size in shape[:-1]) + shape[-1:]
-        for shape in shapes
-    ]
     warnings.warn(
         f"The model takes inputs of any size: operations are counted for {nominal}. Give "
         "`input_shape` for another one.",
         stacklevel=4,
     )
     return trace(graph, input_shape=nominal)
+
+
+def at_sizes(flat: FlatGraph) -> list[tuple]:
+    """Shapes of the inputs without the batch axis, nominal where sizes are open."""
+    shapes = [tensor.shape[1:] for tensor in tree.flatten(flat.inputs)]
+    return [
+        tuple(NOMINAL_SIZE if size is None else size for size in shape[:-1]) + shape[-1:]
+        for shape in shapes
+    ]
 
 
 def kept_units(graph: ChannelGraph, masks: Masks) -> np.ndarray:

@@ -10,7 +10,7 @@ from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.tracing import trace
 from tf_hetero.widths.budgets import absolute_budgets, with_sizes
 from tf_hetero.widths.counting import CostModel
-from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
+from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules, reasons_of
 
 
 def select(
@@ -140,8 +140,9 @@ class Selector:
                 raise ValueError(
                     "The budget must be reachable with the floors and frozen groups. "
                     f"Received: {name}={limit:,}, but the smallest reachable value is "
-                    f"{least:,}. Raise the budget, or lower min_conv_fraction, "
-                    "min_dense_fraction or min_channels, or exclude less."
+                    f"{least:,}, with {reasons_of(self._graph)}. Raise the budget, or "
+                    "lower min_conv_fraction, min_dense_fraction or min_channels, or "
+                    "exclude less."
                 )
 
 

@@ -150,12 +150,16 @@ def check_shrinkable(graph: ChannelGraph) -> None:
             f"there is nothing to shrink. Received: {graph.flat.name!r} without one."
         )
     if not graph.free_groups:
-        reasons = {group.name: group.frozen for group in graph.groups}
         raise ValueError(
             "At least one channel group must be free to shrink. Received: a model in "
-            f"which all are frozen: {reasons}. Replace what freezes them, or give the "
-            "unknown layers a rule with tf_hetero.register_rule."
+            f"which all are frozen: {reasons_of(graph)}. Replace what freezes them, or "
+            "give the unknown layers a rule with tf_hetero.register_rule."
         )
+
+
+def reasons_of(graph: ChannelGraph) -> str:
+    """Why units are frozen, in words: "48 units: unknown layer Foo; ..."."""
+    return "; ".join(f"{n} units: {why}" for why, n in graph.frozen_units.items())
 
 
 def _check_each(values: list, argument: str, holds: Any, rule: str) -> None:

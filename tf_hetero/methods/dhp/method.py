@@ -10,6 +10,7 @@ import numpy as np
 
 from tf_hetero.data.batching import steps_of_an_epoch
 from tf_hetero.graph.arguments import check_at_least
+from tf_hetero.graph.channels import Masks
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import (
     Generated,
@@ -22,6 +23,8 @@ from tf_hetero.methods.dhp.callbacks import StopAtBudget
 from tf_hetero.methods.dhp.reparameterizing import latent_vectors, reparameterize
 from tf_hetero.methods.training import fit, resumed, step_decay
 from tf_hetero.proximal import Proximal, ProximalSGD
+from tf_hetero.surgery.stripping import strip
+from tf_hetero.surgery.surviving import transfer
 
 
 @register
@@ -125,6 +128,15 @@ class DHP(Generated):
         if not stop.reached:
             self._warn(stop, budgets)
         return Scored(graph, {n: np.abs(z) for n, z in latent_vectors(hyper).items()})
+
+    def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
+        small = super().strip(scored, masks, problem)
+        if not problem.graph.flat.blocks or self.weights == "fresh":
+            return small
+        # The hyper model is flat; what it was made of has nested models.
+        nested = strip(problem.graph, masks)
+        transfer(small, nested)
+        return nested
 
     def _new_optimizer(self, problem: Problem) -> Proximal:
         if self.optimizer is None:

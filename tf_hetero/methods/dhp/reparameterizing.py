@@ -1,5 +1,6 @@
 """From a model to its hyper model, whose kernels are generated from latent vectors."""
 
+import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -134,6 +135,8 @@ class _HyperBuilder(Builder):
 
     def __init__(self, graph: ChannelGraph, specs, embedding_dim: int, tensor) -> None:
         super().__init__(graph, np.ones(graph.num_units))
+        # A nested model would have to be handed the latent vectors.
+        self._flat = dataclasses.replace(graph.flat, blocks=())
         self._specs = specs
         self._embedding_dim = embedding_dim
         self._vectors = _banks(graph, specs, tensor)

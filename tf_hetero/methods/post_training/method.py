@@ -12,7 +12,9 @@ from tf_hetero.graph.channels import Masks
 from tf_hetero.methods.base import Method, Problem, Scored, register
 from tf_hetero.methods.post_training.allocating import ALLOCATIONS
 from tf_hetero.methods.post_training.criteria import CRITERIA, OF_GRADIENTS, curves_of
+from tf_hetero.surgery.rebuilding import in_float32
 from tf_hetero.surgery.reconstructing import Calibration, Reconstruction
+from tf_hetero.surgery.surviving import transfer
 
 SCORED = 768  # pictures that are enough to see which channels go
 
@@ -104,7 +106,7 @@ class PostTraining(Method):
     def search(self, problem: Problem) -> Scored:
         criterion = self._criterion(problem.data)
         curves = curves_of(
-            problem.graph,
+            in_float32(problem.graph),
             criterion,
             problem.data,
             self._calibration(problem.seed, SCORED),
@@ -122,9 +124,12 @@ class PostTraining(Method):
                 stacklevel=3,
             )
             return super().strip(scored, masks, problem)
-        small = Reconstruction(scored.graph, scored.graph.keep(masks))
-        small.solve(problem.data, self._calibration(problem.seed))
-        return small.model
+        small = super().strip(scored, masks, problem)
+        whole = in_float32(scored.graph)
+        solved = Reconstruction(whole, whole.keep(masks))
+        solved.solve(problem.data, self._calibration(problem.seed))
+        transfer(solved.model, small)
+        return small
 
     def _criterion(self, data: Any) -> str:
         if self.criterion is not None:

@@ -1,0 +1,73 @@
+"""Whether a model runs: every call once, on tensors without values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import tree
+
+from tf_hetero.graph.calls import Call, FlatGraph
+from tf_hetero.graph.channels import ChannelGraph
+from tf_hetero.graph.flattening import flatten
+from tf_hetero.widths.counting import at_sizes
+
+
+def check_runs(model: keras.Model, whole: ChannelGraph) -> None:
+    """Raises `ValueError` if a call of a model that was built anew cannot be computed.
+
+    A layer that says which shapes it makes is not asked to compute when a model is
+    built, so that what it cannot do comes out later.
+
+    Args:
+        model: the model.
+        whole: what it was made from. Sizes that it leaves open are nominal ones here,
+            and what it does not take itself is no fault of the other.
+    """
+    flat = flatten(model)
+    shapes = at_sizes(whole.flat)
+    failure = _failure(flat, shapes)
+    if failure is None or _failure(whole.flat, shapes) is not None:
+        return
+    call, error = failure
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    raise ValueError(
+        "What is built anew must run. Received: layer or operation "
+        f"{call.name!r} of class {type(call.operation).__name__}, which raises "
+        f"{type(error).__name__}: {lines[0][:200]} Replace it, or keep its channels with "
+        "exclude=."
+    ) from error
+
+
+def _failure(flat: FlatGraph, shapes: Sequence[tuple]) -> tuple[Call, Exception] | None:
+    """The first call that cannot be computed on inputs of these shapes, and why."""
+    inputs = tree.flatten(flat.inputs)
+    specs = [
+        keras.KerasTensor((x.shape[0], *shape), x.dtype)
+        for x, shape in zip(inputs, shapes, strict=True)
+    ]
+    failures: list[tuple[Call, Exception]] = []
+
+    def run(call: Call, values: list[Any]) -> Any:
+        try:
+            return call.compute(values)
+        except Exception as error:  # the layer's author wrote what is called here
+            failures.append((call, error))
+            raise
+
+    def program(*values: Any) -> Any:
+        return flat.run(tree.pack_sequence_as(flat.inputs, list(values)), run)
+
+    try:
+        _Program(program).compute_output_spec(*specs)
+    except Exception:
+        if not failures:
+            raise
+    return failures[0] if failures else None
+
+
+class _Program(keras.Operation):
+    """A function as an operation, which Keras can run without values."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.call = function
