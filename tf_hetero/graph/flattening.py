@@ -30,6 +30,11 @@ def flatten(model: Any) -> FlatGraph:
     return _Flattener().flatten(model)
 
 
+def flatten_function(function: keras.Function) -> FlatGraph:
+    """Flattens what `opening` recorded."""
+    return _Flattener().flatten(function)
+
+
 def check_model(model: Any) -> None:
     """Raises `ValueError` if `model` is not a built functional Keras model."""
     if not isinstance(model, keras.Model):

@@ -134,6 +134,19 @@ def is_composite(operation: Any) -> bool:
     )
 
 
+def open_function(function: Any, shape: tuple) -> keras.Function:
+    """Records a function, or a layer without weights, of one tensor of this shape.
+
+    Raises:
+        ClosedLayer: as `open_call`.
+    """
+    try:
+        layer = keras.layers.Lambda(function, name="function")
+    except TypeError as error:  # its arguments cannot be listed
+        raise ClosedLayer(function, NOT_SYMBOLIC) from error
+    return open_call(layer, (keras.KerasTensor(shape),), {})
+
+
 def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
     """Records one call of a layer.
 
@@ -196,12 +209,15 @@ def _is_layer(operation: Any) -> bool:
 
 def _check_weights(layer: Any, function: keras.Function) -> None:
     """Every variable must belong to a sub-layer that the function calls itself."""
+    arguments = [node.arguments for node in internals.nodes(function)]
+    leaves = tree.flatten([(given.args, given.kwargs) for given in arguments])
     held = {id(v) for v in layer.variables}
     called = [
         getattr(node.operation, "variables", ()) for node in internals.nodes(function)
     ]
     strangers = any(id(v) not in held for variables in called for v in variables)
-    if internals.own_variables(layer) or strangers:
+    taken = any(hasattr(leaf, "assign") for leaf in leaves)
+    if internals.own_variables(layer) or strangers or taken:
         raise ClosedLayer(layer, OWN_WEIGHTS)
 
 

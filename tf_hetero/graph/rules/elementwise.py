@@ -9,6 +9,11 @@ from tf_hetero.graph.keras_internals import (
     StochasticDepth,
     operation_classes,
 )
+from tf_hetero.graph.rules.activations import (
+    activated,
+    activation_name,
+    own_activation,
+)
 from tf_hetero.graph.rules.base import (
     ACTIVATION,
     BROADCAST,
@@ -16,7 +21,6 @@ from tf_hetero.graph.rules.base import (
     LAYOUT,
     NO_CHANNELS,
     RuleCall,
-    activated,
     register_rule,
 )
 
@@ -44,7 +48,8 @@ def elementwise(call: RuleCall) -> Outcome:
             call.freeze(ids, BROADCAST)
     if any(_size_along(c, axis, len(shape) - 1) > 1 for c in call.constants):
         call.freeze(result, CONSTANT)
-    return Outcome((activated(call, result),), counted_as=_counted_as(call))
+    config = own_activation(call)
+    return Outcome((activated(call, result),), {}, config, counted_as=_counted_as(call))
 
 
 def dropout(call: RuleCall) -> Outcome:
@@ -76,14 +81,9 @@ def _counted_as(call: RuleCall) -> str | None:
     operation = call.operation
     if isinstance(operation, keras.layers.ReLU):
         return "relu"
-    counted = (
-        keras.activations.relu,
-        keras.activations.relu6,
-        keras.activations.hard_sigmoid,
-        keras.activations.hard_silu,
-    )
+    counted = ("relu", "relu6", "hard_sigmoid", "hard_silu")
     if isinstance(operation, keras.layers.Activation):
-        return "relu" if operation.activation in counted else None
+        return "relu" if activation_name(operation.activation) in counted else None
     return None
 
 
