@@ -266,6 +266,12 @@ def test_layers_that_mix_say_so(layer, shape, reason):
     assert frozen(keras.Model(inputs, layers.Dense(3)(x)))["a"] == reason
 
 
+def test_operations_are_not_called_layers():
+    inputs = keras.Input((6, 6), name="image")
+    x = ops.tril(layers.Conv1D(6, 1, name="a")(inputs))
+    assert frozen(keras.Model(inputs, layers.Dense(3)(x)))["a"] == "unknown operation Tril"
+
+
 def test_channels_of_unknown_number_freeze_what_they_meet():
     inputs, other = image(), keras.Input((8, 8, None))
     model = keras.Model([inputs, other], conv(inputs, 4, "a") * other)

@@ -28,6 +28,7 @@ SHARED = "a layer is called on tensors of different layouts"
 STRIDED = "channels are taken with a stride or an index"
 UNFOLLOWED = "an activation that cannot be followed"
 UNKNOWN = "unknown layer"
+UNKNOWN_OPERATION = "unknown operation"
 
 Rule = Callable[["RuleCall"], Outcome]
 
@@ -172,4 +173,6 @@ def rule_for(operation: Any) -> Rule:
 
 def unknown(call: RuleCall) -> Outcome:
     """The rule of everything without a rule: nothing is assumed."""
-    return call.frozen(f"{UNKNOWN} {type(call.operation).__name__} {call.closed}".rstrip())
+    is_layer = isinstance(call.operation, keras.layers.Layer)
+    kind = UNKNOWN if is_layer else UNKNOWN_OPERATION
+    return call.frozen(f"{kind} {type(call.operation).__name__} {call.closed}".rstrip())
