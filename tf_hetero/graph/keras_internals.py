@@ -60,11 +60,11 @@ StochasticDepth = private("applications.convnext", "StochasticDepth")
 
 def operation_classes(*names: str) -> list[type]:
     """Classes of `keras.ops` by name; names this Keras lacks are left out."""
-    modules = [
-        importlib.import_module(f"keras.src.ops.{m}") for m in ("core", "nn", "numpy")
-    ]
-    found = (getattr(module, name, None) for name in names for module in modules)
-    return [c for c in found if isinstance(c, type) and issubclass(c, keras.Operation)]
+    rooms = ("core", "image", "linalg", "math", "nn", "numpy")
+    modules = [importlib.import_module(f"keras.src.ops.{room}") for room in rooms]
+    found = [getattr(module, name, None) for name in names for module in modules]
+    classes = [c for c in found if isinstance(c, type) and issubclass(c, keras.Operation)]
+    return list(dict.fromkeys(classes))
 
 
 def has_static_graph(operation: Any) -> bool:

@@ -109,6 +109,7 @@ class Builder:
                 config["name"] = self._name(call.name)
             if self._float32 and isinstance(operation, keras.layers.Layer):
                 config["dtype"] = operation.variable_dtype
+                changes = _of_dtype(changes, operation.variable_dtype)
             return self.make(call, {**config, **changes})
         except Exception as error:  # the layer's author wrote what is called here
             lines = str(error).strip().splitlines() or [""]
@@ -139,6 +140,16 @@ def _config(operation: Any) -> dict[str, Any]:
         return {"name": operation.name, "trainable": operation.trainable, "dtype": dtype}
 
 
+def _of_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:
+    """The config with this dtype in the place of every policy of layers inside."""
+    return {
+        key: (dtype if key == "dtype" else _of_dtype(value, dtype))
+        if isinstance(value, dict)
+        else value
+        for key, value in config.items()
+    }
+
+
 def copy_weights(rebuilt: Rebuilt, graph: ChannelGraph, keep: np.ndarray) -> None:
     """Gives every layer the surviving slices of the weights that it comes from."""
     for site, layer in rebuilt.layers:
@@ -161,6 +172,8 @@ def _resolved(value: Any, length_of: Callable[[Ids], int]) -> Any:
     if isinstance(value, slice):
         start, stop = (_resolved(v, length_of) for v in (value.start, value.stop))
         return slice(start, stop, value.step)
+    if isinstance(value, dict):
+        return {key: _resolved(item, length_of) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return type(value)(_resolved(item, length_of) for item in value)
     return value
