@@ -169,6 +169,16 @@ def test_single_channels_are_not_followed():
     check_masked_equals_stripped(model)
 
 
+def test_attention_over_space_freezes_what_it_meets_only():
+    """before -> a -> attention -> b: mean, maximum and gate are single channels."""
+    inputs = image()
+    x = attended(conv(conv(inputs, 6, "before"), 4, "a"))
+    found = states(randomize(keras.Model(inputs, head(conv(x, 5, "b")))))
+    assert [name for name, state in found.items() if state is None] == ["before", "b"]
+    assert found["a"] == MIXES + "mean over channels"
+    assert found["gate"] == "one channel is broadcast over many"
+
+
 @pytest.mark.parametrize(
     "layer",
     [
