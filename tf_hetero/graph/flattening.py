@@ -15,7 +15,7 @@ from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.calls import Call, FlatGraph, Tensor, fill
-from tf_hetero.graph.opening import ClosedLayer, is_composite, open_call
+from tf_hetero.graph.opening import ClosedLayer, can_be_opened, open_call
 from tf_hetero.graph.stand_ins import Plain, Source, StandIn
 
 
@@ -238,7 +238,7 @@ def _inside(node: Any, training: Any) -> tuple[Any, str]:
     operation = node.operation
     if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
         return operation, ""
-    if not is_composite(operation):
+    if not can_be_opened(operation):
         return None, ""
     try:
         return open_call(operation, *_arguments(node, training)), ""

@@ -1,7 +1,7 @@
 """Layers opened: what a layer's own `call` does, as calls of other operations.
 
-A composite layer (one that holds sub-layers) or a subclassed model computes in
-Python. Where that code runs on symbolic tensors, Keras records each call in it,
+A composite layer (one that holds sub-layers), a Lambda or a subclassed model computes
+in Python. Where that code runs on symbolic tensors, Keras records each call in it,
 and the layer can be treated as a model in a model. What was recorded is used only
 if it is all that the layer does: a layer with weights of its own, or one whose
 code takes another way in training, stays closed.
@@ -124,8 +124,15 @@ def _rewrite(model: Any, error: "ClosedLayer") -> str:
     )
 
 
-def is_composite(operation: Any) -> bool:
-    """Whether an operation holds layers and has neither rule nor static graph."""
+def can_be_opened(operation: Any) -> bool:
+    """Whether what an operation does may be recorded, in the place of a rule.
+
+    That is so for a layer that holds layers and has neither rule nor static graph, and
+    for a Lambda that has nothing to do with masks.
+    """
+    if type(operation) is keras.layers.Lambda:
+        takes_mask = "mask" in inspect.getfullargspec(operation.function).args
+        return operation.mask is None and not takes_mask
     return (
         _is_layer(operation)
         and not has_rule(operation)

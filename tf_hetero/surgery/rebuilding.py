@@ -116,13 +116,23 @@ class Builder:
             raise ValueError(
                 "Every layer must be made again by from_config(get_config()). Received: "
                 f"layer {call.name!r} of class {type(operation).__name__}, for which this "
-                f"raises {type(error).__name__}: {lines[-1][:200]} Mend its get_config or "
-                "its __init__."
+                f"raises {type(error).__name__}: {lines[-1][:200]} {_advice(operation)}"
             ) from error
 
     def _name(self, name: str) -> str:
         number = self._names[name] = self._names.get(name, -1) + 1
         return f"{name}_copy{number}" if number else name
+
+
+def _advice(operation: Any) -> str:
+    if isinstance(operation, keras.layers.Lambda):
+        return (
+            "Write its function with keras.ops alone: a Lambda that can be followed "
+            "becomes these operations. Or give it a function registered with "
+            "keras.saving.register_keras_serializable, or, if you trust its code, call "
+            "keras.config.enable_unsafe_deserialization()."
+        )
+    return "Mend its get_config or its __init__."
 
 
 def _config(operation: Any) -> dict[str, Any]:
