@@ -377,7 +377,7 @@ def double():
         (double, r"float32 models. Received: layer 'a' with dtype policy 'float64'"),
         (lambda: picture_of(Own(3, 1, name="own")), r"'own' of class Own, for which there"),
         (
-            lambda: picture_of(layers.Lambda(half, name="half")),
+            lambda: picture_of(layers.Lambda(half, mask=lambda x, mask: mask, name="half")),
             r"'half' of class Lambda, for which there is no conversion. Replace it by",
         ),
         (

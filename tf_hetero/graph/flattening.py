@@ -12,7 +12,7 @@ from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.calls import Block, Call, FlatGraph, Tensor
-from tf_hetero.graph.opening import ClosedLayer, is_composite, open_call
+from tf_hetero.graph.opening import ClosedLayer, can_be_opened, open_call
 from tf_hetero.graph.shapes import output_specs
 from tf_hetero.graph.stand_ins import Plain, Source, StandIn
 
@@ -26,6 +26,11 @@ def flatten(model: Any) -> FlatGraph:
     """
     check_model(model)
     return _Flattener().flatten(model)
+
+
+def flatten_function(function: keras.Function) -> FlatGraph:
+    """Flattens what `opening` recorded."""
+    return _Flattener().flatten(function)
 
 
 def check_model(model: Any) -> None:
@@ -182,7 +187,7 @@ def _inside(node: Any, tensors: dict[int, Tensor], training: Any) -> tuple[Any, 
     operation = node.operation
     if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
         return operation, ""
-    if not is_composite(operation):
+    if not can_be_opened(operation):
         return None, ""
     try:
         arguments = _replaced(tensors, *_arguments(node, training))

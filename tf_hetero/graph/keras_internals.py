@@ -60,11 +60,11 @@ StochasticDepth = private("applications.convnext", "StochasticDepth")
 
 def operation_classes(*names: str) -> list[type]:
     """Classes of `keras.ops` by name; names this Keras lacks are left out."""
-    modules = [
-        importlib.import_module(f"keras.src.ops.{m}") for m in ("core", "nn", "numpy")
-    ]
-    found = (getattr(module, name, None) for name in names for module in modules)
-    return [c for c in found if isinstance(c, type) and issubclass(c, keras.Operation)]
+    rooms = ("core", "image", "linalg", "math", "nn", "numpy")
+    modules = [importlib.import_module(f"keras.src.ops.{room}") for room in rooms]
+    found = [getattr(module, name, None) for name in names for module in modules]
+    classes = [c for c in found if isinstance(c, type) and issubclass(c, keras.Operation)]
+    return list(dict.fromkeys(classes))
 
 
 def has_static_graph(operation: Any) -> bool:
@@ -143,16 +143,27 @@ def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function
     The layers that it called are left as they were: Keras hangs every symbolic
     call on the layer that was called, where it would stay for good.
     """
-    called = [*sublayers(layer), *(maker(x) for x in tree.flatten(inputs))]
-    known = [(o, len(o._inbound_nodes), len(o._outbound_nodes)) for o in called]
     try:
         function = keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
         mend_reshapes(function)
         return function
     finally:
-        for operation, inbound, outbound in known:
-            del operation._inbound_nodes[inbound:]
-            del operation._outbound_nodes[outbound:]
+        _forget_calls(tree.flatten(inputs))
+
+
+def _forget_calls(inputs: list[Any]) -> None:
+    """Takes every call that was made on symbolic inputs off the layers called."""
+    made = {id(x): x for x in inputs}
+    pending = [maker(x) for x in inputs]
+    while pending:
+        operation = pending.pop()
+        for node in list(operation._outbound_nodes):
+            if any(id(x) in made for x in node.input_tensors):
+                operation._outbound_nodes.remove(node)
+                if node in node.operation._inbound_nodes:
+                    node.operation._inbound_nodes.remove(node)
+                    made.update((id(x), x) for x in node.outputs)
+                    pending.append(node.operation)
 
 
 def mend_reshapes(function: Any) -> None:

@@ -1,7 +1,7 @@
 """Layers opened: what a layer's own `call` does, as calls of other operations.
 
-A composite layer (one that holds sub-layers) or a subclassed model computes in
-Python. Where that code runs on symbolic tensors, Keras records each call in it,
+A composite layer (one that holds sub-layers), a Lambda or a subclassed model computes
+in Python. Where that code runs on symbolic tensors, Keras records each call in it,
 and the layer can be treated as a model in a model. What was recorded is used only
 if it is all that the layer does: a layer with weights of its own, or one whose
 code takes another way in training, stays closed.
@@ -129,14 +129,34 @@ def _rewrite(model: Any, error: "ClosedLayer") -> str:
     )
 
 
-def is_composite(operation: Any) -> bool:
-    """Whether an operation holds layers and has neither rule nor static graph."""
+def can_be_opened(operation: Any) -> bool:
+    """Whether what an operation does may be recorded, in the place of a rule.
+
+    That is so for a layer that holds layers and has neither rule nor static graph, and
+    for a Lambda that has nothing to do with masks.
+    """
+    if type(operation) is keras.layers.Lambda:
+        takes_mask = "mask" in inspect.getfullargspec(operation.function).args
+        return operation.mask is None and not takes_mask
     return (
         _is_layer(operation)
         and not has_rule(operation)
         and not internals.has_static_graph(operation)
         and bool(internals.sublayers(operation))
     )
+
+
+def open_function(function: Any, shape: tuple) -> keras.Function:
+    """Records a function, or a layer without weights, of one tensor of this shape.
+
+    Raises:
+        ClosedLayer: as `open_call`.
+    """
+    try:
+        layer = keras.layers.Lambda(function, name="function")
+    except TypeError as error:  # its arguments cannot be listed
+        raise ClosedLayer(function, NOT_SYMBOLIC) from error
+    return open_call(layer, (keras.KerasTensor(shape),), {})
 
 
 def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
@@ -213,12 +233,15 @@ def _is_layer(operation: Any) -> bool:
 
 def _check_weights(layer: Any, function: keras.Function) -> None:
     """Every variable must belong to a sub-layer that the function calls itself."""
+    arguments = [node.arguments for node in internals.nodes(function)]
+    leaves = tree.flatten([(given.args, given.kwargs) for given in arguments])
     held = {id(v) for v in layer.variables}
     called = [
         getattr(node.operation, "variables", ()) for node in internals.nodes(function)
     ]
     strangers = any(id(v) not in held for variables in called for v in variables)
-    if internals.own_variables(layer) or strangers:
+    taken = any(hasattr(leaf, "assign") for leaf in leaves)
+    if internals.own_variables(layer) or strangers or taken:
         raise ClosedLayer(layer, OWN_WEIGHTS)
 
 

@@ -3,14 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from keras import tree
 
 from tf_hetero.graph.calls import Call, FlatGraph, constants
 from tf_hetero.graph.channel_ids import ChannelIds
 from tf_hetero.graph.channels import ChannelGraph, Ids, Outcome, Site, Weight
-from tf_hetero.graph.flattening import flatten
+from tf_hetero.graph.flattening import flatten, flatten_function
+from tf_hetero.graph.opening import ClosedLayer, open_function
 from tf_hetero.graph.rules import RuleCall, frozen_tensor, rule_for
-from tf_hetero.graph.rules.base import INPUT, OUTPUT, SHARED
+from tf_hetero.graph.rules.base import (
+    ACTIVATION,
+    INPUT,
+    MIXING,
+    OUTPUT,
+    SHARED,
+    UNFOLLOWED,
+)
 from tf_hetero.graph.shapes import on_shapes
 
 GROUPED = ("auto", "blocks", "positions")
@@ -124,6 +133,7 @@ class _Tracer:
             input_shapes=[tensor.shape for tensor in call.inputs],
             output_shapes=[tensor.shape for tensor in call.outputs],
             ids=self._ids,
+            follow=_follow,
             variables=call.weights,
             grouped=self._grouped,
             closed=call.closed,
@@ -150,6 +160,32 @@ class _Tracer:
             else:
                 self._ids.freeze(a, SHARED)
                 self._ids.freeze(b, SHARED)
+
+
+def _follow(function: Any, shape: tuple, layout: Ids) -> str | None:
+    """Why a function does not leave every channel what it is; None if it does.
+
+    Args:
+        function: of one tensor, as an activation is.
+        shape: of the tensor.
+        layout: an id array of the tensor's, whose ids do not matter.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    try:
+        flat = flatten_function(open_function(function, shape))
+    except ClosedLayer:
+        return f"{UNFOLLOWED}: {name}"
+    ids = ChannelIds()
+    tracer = _Tracer(ids, "auto")
+    channels = ids.fresh(layout.size, name).reshape(layout.shape)
+    outputs = tree.flatten(flat.run([channels], tracer))
+    graph = ids.resolve(tracer.sites, flat, "auto")
+    reasons = [group.frozen for group in graph.groups if group.frozen]
+    if reasons:
+        return ACTIVATION if reasons[0].startswith(MIXING) else reasons[0]
+    units = np.unique(graph.units(channels))
+    same = len(outputs) == 1 and np.array_equal(outputs[0], channels)
+    return None if same and len(units) == channels.size else ACTIVATION
 
 
 def _checked(call: Call, view: RuleCall, outcome: Outcome) -> Outcome:

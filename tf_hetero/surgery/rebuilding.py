@@ -76,7 +76,10 @@ def _computes_in_half(model: keras.Model) -> bool:
 
 
 def _in_half(operation: Any) -> bool:
-    return getattr(operation, "compute_dtype", None) in ("float16", "bfloat16")
+    if not isinstance(operation, keras.layers.Layer):
+        return False
+    layers = [operation, *sublayers(operation)]
+    return any(layer.compute_dtype in ("float16", "bfloat16") for layer in layers)
 
 
 def new_inputs(graph: ChannelGraph) -> Any:
@@ -153,16 +156,16 @@ class Builder:
             config = _config(operation)
             if "name" in config:
                 config["name"] = self._name(call.name)
+            config = {**config, **changes}
             if self._float32 and _in_half(operation):
-                config["dtype"] = "float32"
-            return self.make(call, {**config, **changes})
+                config = _of_dtype(config, "float32")
+            return self.make(call, config)
         except Exception as error:  # the layer's author wrote what is called here
             lines = str(error).strip().splitlines() or [""]
             raise ValueError(
                 "Every layer must be made again by from_config(get_config()). Received: "
                 f"layer {call.name!r} of class {type(operation).__name__}, for which this "
-                f"raises {type(error).__name__}: {lines[-1][:200]} Mend its get_config or "
-                "its __init__."
+                f"raises {type(error).__name__}: {lines[-1][:200]} {_advice(operation)}"
             ) from error
 
     def _name(self, name: str) -> str:
@@ -170,6 +173,17 @@ class Builder:
         number = self._names[name] = self._names.get(name, -1) + 1
         name = f"{name}_copy{number}" if number else name
         return name.removeprefix(f"{self._block.name}.") if self._block else name
+
+
+def _advice(operation: Any) -> str:
+    if isinstance(operation, keras.layers.Lambda):
+        return (
+            "Write its function with keras.ops alone: a Lambda that can be followed "
+            "becomes these operations. Or give it a function registered with "
+            "keras.saving.register_keras_serializable, or, if you trust its code, call "
+            "keras.config.enable_unsafe_deserialization()."
+        )
+    return "Mend its get_config or its __init__."
 
 
 def _config(operation: Any) -> dict[str, Any]:
@@ -185,6 +199,16 @@ def _config(operation: Any) -> dict[str, Any]:
             raise
         dtype = operation.dtype_policy.name
         return {"name": operation.name, "trainable": operation.trainable, "dtype": dtype}
+
+
+def _of_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:
+    """The config with this dtype in the place of every policy of layers inside."""
+    return {
+        key: (dtype if key == "dtype" else _of_dtype(value, dtype))
+        if isinstance(value, dict)
+        else value
+        for key, value in config.items()
+    }
 
 
 def copy_weights(rebuilt: Rebuilt, graph: ChannelGraph, keep: np.ndarray) -> None:
@@ -246,6 +270,8 @@ def _resolved(value: Any, length_of: Callable[[Ids], int]) -> Any:
     if isinstance(value, slice):
         start, stop = (_resolved(v, length_of) for v in (value.start, value.stop))
         return slice(start, stop, value.step)
+    if isinstance(value, dict):
+        return {key: _resolved(item, length_of) for key, item in value.items()}
     if isinstance(value, (tuple, list)):
         return type(value)(_resolved(item, length_of) for item in value)
     return value

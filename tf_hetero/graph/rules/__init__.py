@@ -6,12 +6,17 @@ how the layer's weights and config follow the channels; everything else
 """
 
 from tf_hetero.graph.rules import (  # noqa: F401
+    axes,
     convolutions,
     elementwise,
     mixing,
+    moving,
     normalizing,
+    preprocessing,
+    recurrent,
     reshaping,
     spatial,
+    wrapping,
 )
 from tf_hetero.graph.rules.base import (
     RuleCall,

@@ -22,24 +22,16 @@ MIXING = "an operation mixes channels"
 NO_CHANNELS = "met by a tensor of unknown width: give every Input its full shape"
 OUTPUT = "model output"
 PADDING = "channels are padded"
+PREPROCESSED = "met by a preprocessing layer"
 RECURRENT = "a recurrent layer mixes channels"
 RESHAPED = "a reshape mixes channels with an unknown axis"
 SHARED = "a layer is called on tensors of different layouts"
 STRIDED = "channels are taken with a stride or an index"
+UNFOLLOWED = "an activation that cannot be followed"
 UNKNOWN = "unknown layer"
+UNKNOWN_OPERATION = "unknown operation"
 
 Rule = Callable[["RuleCall"], Outcome]
-
-_ELEMENTWISE_ACTIVATIONS = frozenset(
-    getattr(keras.activations, name)
-    for name in (
-        "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh "
-        "leaky_relu linear log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink "
-        "softplus softsign sparse_plus sparse_sigmoid squareplus tanh tanh_shrink "
-        "threshold"
-    ).split()
-    if hasattr(keras.activations, name)
-)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,6 +47,9 @@ class RuleCall:
         input_shapes, output_shapes: shapes with the batch axis.
         variables: the layer's weights by name.
         ids: hands out ids; rules use `fresh`, `unify` and `freeze`.
+        follow: says why a function of a tensor of this shape, whose channels are laid
+            out like this id array, does not leave every channel what it is; None if
+            it does.
         grouped: how grouped convolutions are to shrink.
         closed: for a layer that holds sub-layers, why it was not opened.
     """
@@ -69,6 +64,7 @@ class RuleCall:
     output_shapes: Sequence[tuple]
     variables: Mapping[str, Any]
     ids: ChannelIds = dataclasses.field(repr=False)
+    follow: Callable[[Any, tuple, Ids], str | None] = dataclasses.field(repr=False)
     grouped: str = "auto"
     closed: str = ""
 
@@ -116,20 +112,6 @@ def frozen_tensor(ids: ChannelIds, shape: tuple, name: str, reason: str) -> Ids 
     ids.freeze(array, reason)
     return array
 
-
-def activated(call: RuleCall, ids: Ids) -> Ids:
-    """Freezes `ids` if the layer's activation is not elementwise."""
-    activation = getattr(call.operation, "activation", None)
-    if isinstance(activation, keras.layers.Layer):
-        elementwise = type(activation) in _ELEMENTWISE_LAYERS
-    else:
-        elementwise = activation is None or activation in _ELEMENTWISE_ACTIVATIONS
-    if not elementwise:
-        call.freeze(ids, ACTIVATION)
-    return ids
-
-
-_ELEMENTWISE_LAYERS = (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.ELU)
 
 _RULES: dict[type, Rule] = {}
 
@@ -192,4 +174,6 @@ def rule_for(operation: Any) -> Rule:
 
 def unknown(call: RuleCall) -> Outcome:
     """The rule of everything without a rule: nothing is assumed."""
-    return call.frozen(f"{UNKNOWN} {type(call.operation).__name__} {call.closed}".rstrip())
+    is_layer = isinstance(call.operation, keras.layers.Layer)
+    kind = UNKNOWN if is_layer else UNKNOWN_OPERATION
+    return call.frozen(f"{kind} {type(call.operation).__name__} {call.closed}".rstrip())

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 
 from tf_hetero.graph.channels import Ids, Length, Outcome, Weight
-from tf_hetero.graph.rules.base import LAYOUT, RuleCall, activated, register_rule
+from tf_hetero.graph.rules.activations import activated, own_activation
+from tf_hetero.graph.rules.base import LAYOUT, RuleCall, register_rule
 
 
 def convolution(call: RuleCall) -> Outcome:
@@ -56,7 +57,7 @@ def _kernel_layer(call, out, channel_axes, config, input_axis) -> Outcome:
             ),
             "bias": Weight((out,)),
         },
-        config=config,
+        config={**config, **own_activation(call)},
     )
 
 
@@ -84,7 +85,7 @@ def transposed_convolution(call: RuleCall) -> Outcome:
     return Outcome(
         outputs=(call.as_output(activated(call, out)),),
         weights={"kernel": kernel, "bias": Weight((out,))},
-        config={"filters": Length(out)},
+        config={"filters": Length(out), **own_activation(call)},
     )
 
 
@@ -104,7 +105,7 @@ def separable_convolution(call: RuleCall) -> Outcome:
             "pointwise_kernel": Weight((*spatial, hidden, out), positions, -2),
             "bias": Weight((out,)),
         },
-        config={"filters": Length(out)},
+        config={"filters": Length(out), **own_activation(call)},
     )
 
 
@@ -121,7 +122,7 @@ def dense(call: RuleCall) -> Outcome:
             "kernel": Weight((ids, out), positions, -2),
             "bias": Weight((out,)),
         },
-        config={"units": Length(out)},
+        config={"units": Length(out), **own_activation(call)},
     )
 
 

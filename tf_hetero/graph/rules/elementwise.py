@@ -9,6 +9,11 @@ from tf_hetero.graph.keras_internals import (
     StochasticDepth,
     operation_classes,
 )
+from tf_hetero.graph.rules.activations import (
+    activated,
+    activation_name,
+    own_activation,
+)
 from tf_hetero.graph.rules.base import (
     ACTIVATION,
     BROADCAST,
@@ -16,7 +21,6 @@ from tf_hetero.graph.rules.base import (
     LAYOUT,
     NO_CHANNELS,
     RuleCall,
-    activated,
     register_rule,
 )
 
@@ -44,7 +48,8 @@ def elementwise(call: RuleCall) -> Outcome:
             call.freeze(ids, BROADCAST)
     if any(_size_along(c, axis, len(shape) - 1) > 1 for c in call.constants):
         call.freeze(result, CONSTANT)
-    return Outcome((activated(call, result),), counted_as=_counted_as(call))
+    config = own_activation(call)
+    return Outcome((activated(call, result),), {}, config, counted_as=_counted_as(call))
 
 
 def dropout(call: RuleCall) -> Outcome:
@@ -76,14 +81,9 @@ def _counted_as(call: RuleCall) -> str | None:
     operation = call.operation
     if isinstance(operation, keras.layers.ReLU):
         return "relu"
-    counted = (
-        keras.activations.relu,
-        keras.activations.relu6,
-        keras.activations.hard_sigmoid,
-        keras.activations.hard_silu,
-    )
+    counted = ("relu", "relu6", "hard_sigmoid", "hard_silu")
     if isinstance(operation, keras.layers.Activation):
-        return "relu" if operation.activation in counted else None
+        return "relu" if activation_name(operation.activation) in counted else None
     return None
 
 
@@ -136,15 +136,23 @@ for _class in (
     CustomScaleLayer,
     StochasticDepth,
     *operation_classes(
-        *"Abs Absolute Add Cast Celu Clip Copy Cos Divide Elu Erf Exp Gelu HardShrink "
-        "HardSigmoid HardSilu HardTanh LeakyRelu Log LogSigmoid Maximum Minimum Multiply "
-        "Negative Power Reciprocal Relu Relu6 Selu Sigmoid Silu Sin SoftShrink Softplus "
+        *"Abs Absolute Add Angle Arccos Arccosh Arcsin Arcsinh Arctan Arctan2 Arctanh "
+        "BitwiseAnd BitwiseInvert BitwiseLeftShift BitwiseNot BitwiseOr BitwiseRightShift "
+        "BitwiseXor Cast Cbrt Ceil Celu Clip Conj Conjugate Copy Cos Cosh Deg2rad Divide "
+        "DivideNoNan Elu EmptyLike Equal Erf Erfc Erfinv Exp Exp2 Expm1 Fabs Floor "
+        "FloorDivide Fmax Fmin Fmod FullLike Gcd Gelu Greater GreaterEqual HardShrink "
+        "HardSigmoid HardSilu HardTanh Heaviside Hypot I0 Imag Isclose Isfinite Isinf "
+        "Isnan Isneginf Isposinf Isreal Lcm Ldexp LeakyRelu LeftShift Less LessEqual Log "
+        "Log10 Log1p Log2 LogSigmoid Logaddexp Logaddexp2 LogicalAnd LogicalNot LogicalOr "
+        "LogicalXor Maximum Minimum Mod Multiply NanToNum Negative Nextafter NotEqual "
+        "OnesLike Power Rad2deg Real Reciprocal Relu Relu6 RightShift Round Rsqrt "
+        "SaturateCast Selu Sigmoid Sign Signbit Silu Sin Sinc Sinh SoftShrink Softplus "
         "Softsign SparsePlus SparseSigmoid Sqrt Square Squareplus StopGradient Subtract "
-        "Tanh TanhShrink Threshold TrueDivide".split()
+        "Tan Tanh TanhShrink Threshold TrueDivide Trunc Where ZerosLike".split()
     ),
 ):
     register_rule(_class, elementwise)
-for _class in (_LAYERS.Softmax, *operation_classes("LogSoftmax", "Softmax")):
+for _class in (_LAYERS.Softmax, *operation_classes("LogSoftmax", "Softmax", "Sparsemax")):
     register_rule(_class, softmax)
 register_rule(_LAYERS.Dropout, dropout)
 register_rule(_LAYERS.Rescaling, scaling)

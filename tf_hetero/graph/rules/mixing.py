@@ -6,9 +6,9 @@ from tf_hetero.graph.channels import Outcome, Weight
 from tf_hetero.graph.keras_internals import operation_classes
 from tf_hetero.graph.rules.base import (
     ATTENTION,
+    CONSTANT,
     LAMBDA,
     MIXING,
-    RECURRENT,
     Rule,
     RuleCall,
     register_rule,
@@ -22,6 +22,16 @@ def frozen_because(reason: str) -> Rule:
         return call.frozen(reason)
 
     return rule
+
+
+def mixing(call: RuleCall) -> Outcome:
+    """Everything that has channels together, by name."""
+    return call.frozen(f"{MIXING}: {type(call.operation).__name__}")
+
+
+def with_kernels(call: RuleCall) -> Outcome:
+    """Convolutions and normalisation by operations, whose kernels are no layer's."""
+    return call.frozen(CONSTANT) if call.constants else mixing(call)
 
 
 def attention(call: RuleCall) -> Outcome:
@@ -46,20 +56,23 @@ _LAYERS = keras.layers
 for _rule, _classes in (
     (attention, (_LAYERS.MultiHeadAttention, _LAYERS.GroupQueryAttention)),
     (frozen_because(ATTENTION), (_LAYERS.Attention, _LAYERS.AdditiveAttention)),
-    (
-        frozen_because(RECURRENT),
-        (
-            *(_LAYERS.RNN, _LAYERS.SimpleRNN, _LAYERS.LSTM, _LAYERS.GRU),
-            *(_LAYERS.ConvLSTM1D, _LAYERS.ConvLSTM2D, _LAYERS.ConvLSTM3D),
-            _LAYERS.Bidirectional,
-        ),
-    ),
     (frozen_because(LAMBDA), (_LAYERS.Lambda,)),
     (
-        frozen_because(MIXING),
+        mixing,
         (
-            *(_LAYERS.Dot, _LAYERS.UnitNormalization),
-            *operation_classes("Dot", "Einsum", "Matmul", "Norm", "Tensordot"),
+            *(_LAYERS.Dot, _LAYERS.Masking, _LAYERS.UnitNormalization),
+            *operation_classes(
+                *"Argpartition Cross Dot Einsum Glu HSVToRGB Inner Matmul OneHot Outer "
+                "RGBToGrayscale RGBToHSV Tensordot TopK".split()
+            ),
+        ),
+    ),
+    (frozen_because(ATTENTION), operation_classes("DotProductAttention")),
+    (
+        with_kernels,
+        operation_classes(
+            *"BatchNorm Conv ConvTranspose DepthwiseConv LayerNorm RMSNorm "
+            "SeparableConv".split()
         ),
     ),
 ):

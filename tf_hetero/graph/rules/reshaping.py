@@ -96,18 +96,32 @@ def _full_key(key: Any, rank: int) -> tuple | None:
 
 
 def transpose(call: RuleCall) -> Outcome:
-    """`ops.transpose`, Permute: the array's axes move along."""
+    """`ops.transpose`, `ops.swapaxes`, Permute, ...: the array's axes move along."""
     ids = call.inputs[0]
     if ids is None:
         return call.frozen(NO_CHANNELS)
-    rank = len(call.input_shapes[0])
-    if isinstance(call.operation, keras.layers.Permute):
-        axes = (0, *call.operation.dims)
-    else:
-        axes = tuple(a % rank for a in call.operation.axes or reversed(range(rank)))
+    axes = _order(call.operation, len(call.input_shapes[0]))
     if axes[0] != 0:
         return call.frozen(LAYOUT)
     return Outcome((np.transpose(ids, [a - 1 for a in axes[1:]]),))
+
+
+def _order(operation: Any, rank: int) -> list[int]:
+    """Which axis of the input each axis of the output is."""
+    if isinstance(operation, keras.layers.Permute):
+        return [0, *operation.dims]
+    settings = vars(operation)
+    if "axes" in settings:
+        return [a % rank for a in operation.axes or reversed(range(rank))]
+    if "source" in settings:
+        ends = (operation.source, operation.destination)
+    else:
+        ends = ([operation.axis1, operation.axis2], [operation.axis2, operation.axis1])
+    sources, places = ([int(a) % rank for a in np.atleast_1d(end)] for end in ends)
+    order = [axis for axis in range(rank) if axis not in sources]
+    for place, source in sorted(zip(places, sources, strict=True)):
+        order.insert(place, source)
+    return order
 
 
 def reshape(call: RuleCall) -> Outcome:
@@ -245,7 +259,7 @@ for _rule, _classes in (
     (concatenate, [_LAYERS.Concatenate, *operation_classes("Concatenate")]),
     (split, operation_classes("Split")),
     (get_item, operation_classes("GetItem")),
-    (transpose, [_LAYERS.Permute, *operation_classes("Transpose")]),
+    (transpose, [_LAYERS.Permute, *operation_classes("Moveaxis", "Swapaxes", "Transpose")]),
     (reshape, [_LAYERS.Flatten, _LAYERS.Reshape, *operation_classes("Reshape")]),
     (squeeze, operation_classes("ExpandDims", "Squeeze")),
     (depth_to_space, operation_classes("DepthToSpace")),

@@ -149,8 +149,9 @@ class HyperLayer(StandIn, _Stock):
                 return ops.convert_to_numpy(self.generated_kernel(name, latents()))
             return ops.convert_to_numpy(getattr(self, name))
 
+        config = {**self.plain_class.get_config(self), "activation": self.activation}
         return Plain(
-            layer=self.plain_class.from_config(self.plain_class.get_config(self)),
+            layer=self.plain_class.from_config(config),
             weights={
                 name: keras.KerasTensor(shape, self.variable_dtype, name=name)
                 for name, shape in shapes.items()
