@@ -1,8 +1,7 @@
 """Layers opened: what a layer's own `call` does, as calls of other operations.
 
-A composite layer (one that holds sub-layers), a Lambda or a subclassed model computes
-in Python. Where that code runs on symbolic tensors, Keras records each call in it,
-and the layer can be treated as a model in a model. What was recorded is used only
+A layer that no rule knows, a Lambda or a subclassed model computes in Python. Where
+that code runs on symbolic tensors, Keras records each call in it, and the layer can be treated as a model in a model. What was recorded is used only
 if it is all that the layer does: a layer with weights of its own, or one whose
 code takes another way in training, stays closed.
 """
@@ -132,8 +131,8 @@ def _rewrite(model: Any, error: "ClosedLayer") -> str:
 def can_be_opened(operation: Any) -> bool:
     """Whether what an operation does may be recorded, in the place of a rule.
 
-    That is so for a layer that holds layers and has neither rule nor static graph, and
-    for a Lambda that has nothing to do with masks.
+    That is so for a layer that has neither rule nor static graph, nor a regularizer of
+    what it makes, and for a Lambda that has nothing to do with masks.
     """
     if type(operation) is keras.layers.Lambda:
         takes_mask = "mask" in inspect.getfullargspec(operation.function).args
@@ -142,7 +141,7 @@ def can_be_opened(operation: Any) -> bool:
         _is_layer(operation)
         and not has_rule(operation)
         and not internals.has_static_graph(operation)
-        and bool(internals.sublayers(operation))
+        and operation.activity_regularizer is None
     )
 
 
@@ -182,7 +181,7 @@ def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
     compared = takes_training and kwargs.get("training") is None
     again = {**named, "training": True} if compared else named
     program = _program(layer, function)
-    if program != _program(layer, _record(layer, inputs, given, again)):
+    if program != _program_again(layer, inputs, given, again):
         raise ClosedLayer(layer, TRAINING if compared else NOT_SYMBOLIC)
     if any(None in x.shape[1:] for x in inputs):
         sized = _record(layer, *_on_inputs(args, kwargs, size=_SOME_SIZE))
@@ -211,6 +210,13 @@ def _record(layer: Any, inputs: list, args: tuple, kwargs: dict) -> keras.Functi
         return internals.record(layer, inputs, args, kwargs)
     except Exception as error:  # the code of the layer's author may raise anything
         raise ClosedLayer(layer, NOT_SYMBOLIC) from error
+
+
+def _program_again(layer: Any, inputs: list, args: tuple, kwargs: dict) -> list | None:
+    try:
+        return _program(layer, _record(layer, inputs, args, kwargs))
+    except ClosedLayer:
+        return None
 
 
 def _check_shapes(layer: Any, function: keras.Function) -> None:

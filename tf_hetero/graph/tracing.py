@@ -11,7 +11,7 @@ from tf_hetero.graph.channel_ids import ChannelIds
 from tf_hetero.graph.channels import ChannelGraph, Ids, Outcome, Site, Weight
 from tf_hetero.graph.flattening import flatten, flatten_function
 from tf_hetero.graph.opening import ClosedLayer, open_function
-from tf_hetero.graph.rules import RuleCall, frozen_tensor, rule_for
+from tf_hetero.graph.rules import RuleCall, frozen_tensor, rule_or_trial
 from tf_hetero.graph.rules.base import (
     ACTIVATION,
     INPUT,
@@ -138,7 +138,7 @@ class _Tracer:
             grouped=self._grouped,
             closed=call.closed,
         )
-        outcome = _checked(call, view, rule_for(call.operation)(view))
+        outcome = _checked(call, view, rule_or_trial(call.operation)(view))
         earlier = self._first.get(id(call.operation)) if call.weights else None
         site = Site(call, tuple(inputs), outcome, first=earlier is None)
         self.sites.append(site)

@@ -25,5 +25,13 @@ from tf_hetero.graph.rules.base import (
     register_rule,
     rule_for,
 )
+from tf_hetero.graph.rules.trying import rule_or_trial
 
-__all__ = ["RuleCall", "frozen_tensor", "has_rule", "register_rule", "rule_for"]
+__all__ = [
+    "RuleCall",
+    "frozen_tensor",
+    "has_rule",
+    "register_rule",
+    "rule_for",
+    "rule_or_trial",
+]
