@@ -169,6 +169,17 @@ def test_operations_that_do_not(name):
     check_masked_equals_stripped(model)
 
 
+@pytest.mark.parametrize("axis", [1, -1])
+def test_stacked_channels_live_and_die_together(axis):
+    inputs = image()
+    x = ops.stack([conv(inputs, 4, "a"), conv(inputs, 4, "c")], axis=axis)
+    x = conv(ops.max(x, axis=axis), 5, "b")
+    model = randomize(keras.Model(inputs, head(x)))
+    found = {g.name: (g.size, g.layers) for g in th.trace(model).free_groups}
+    assert found == {"a": (4, ("a", "c")), "b": (5, ("b",))}
+    check_masked_equals_stripped(model)
+
+
 def test_single_channels_are_not_followed():
     model = between(lambda x: ops.stack(ops.unstack(x, axis=-1)[:2], axis=-1))
     assert states(model)["a"] == "channels are taken with a stride or an index"
