@@ -133,6 +133,12 @@ FROZEN = {
         lambda x: ops.take(x, [0, 2], axis=-1),
         "channels are taken with a stride or an index",
     ),
+    "looked up": (
+        lambda x: ops.take(
+            np.eye(3, 4, dtype="float32"), ops.argmax(x, axis=1) % 3, axis=0
+        ),
+        "channels are taken with a stride or an index",
+    ),
     "kernel": (
         lambda x: ops.depthwise_conv(x, np.ones((3, 3, 4, 1), "float32")),
         "met by a constant with one value a channel",
@@ -160,6 +166,17 @@ def test_operations_that_do_not(name):
     found = states(model)
     assert found["a"] == reason
     assert found["b"] is None
+    check_masked_equals_stripped(model)
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+def test_stacked_channels_live_and_die_together(axis):
+    inputs = image()
+    x = ops.stack([conv(inputs, 4, "a"), conv(inputs, 4, "c")], axis=axis)
+    x = conv(ops.max(x, axis=axis), 5, "b")
+    model = randomize(keras.Model(inputs, head(x)))
+    found = {g.name: (g.size, g.layers) for g in th.trace(model).free_groups}
+    assert found == {"a": (4, ("a", "c")), "b": (5, ("b",))}
     check_masked_equals_stripped(model)
 
 

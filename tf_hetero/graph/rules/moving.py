@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from tf_hetero.graph.calls import Tensor
 from tf_hetero.graph.channels import Outcome, along
 from tf_hetero.graph.keras_internals import operation_classes
 from tf_hetero.graph.rules.base import (
@@ -83,9 +84,11 @@ def unstack(call: RuleCall) -> Outcome:
 def take(call: RuleCall) -> Outcome:
     """`ops.take` with fixed indices, along an axis that is not that of the channels."""
     ids, axis = call.inputs[0], call.operation.axis
-    if ids is None or len(call.inputs) > 1:
-        return call.frozen(NO_CHANNELS if ids is None else STRIDED)
+    if ids is None:
+        return call.frozen(NO_CHANNELS)
     indices = call.args[1] if len(call.args) > 1 else call.kwargs["indices"]
+    if isinstance(indices, Tensor):
+        return call.frozen(STRIDED)
     axis = -1 if axis is None else axis % len(call.input_shapes[0]) - 1
     if axis < 0 or along(ids, axis) is not None or np.ndim(indices) > 1:
         return call.frozen(STRIDED)

@@ -14,7 +14,7 @@ from tf_hetero.graph.rules.base import (
 
 def spatial(call: RuleCall) -> Outcome:
     """Works on every channel apart, on whatever lies in front of the last axis."""
-    if call.channels() is None:
+    if call.channels() is None or len(call.input_shapes[0]) != len(call.output_shapes[0]):
         return call.frozen(LAYOUT)
     for others in call.inputs[1:]:  # which say where to look, as transforms do
         call.freeze(others, LAYOUT)
