@@ -287,10 +287,14 @@ def softmax_inside():
 
 @keras.saving.register_keras_serializable("tests")
 class Mystery(keras.layers.Layer):
-    """A layer that no rule knows; it mixes channels."""
+    """A layer that no rule knows; it mixes channels, and has a weight of its own."""
+
+    def build(self, shape):
+        del shape
+        self.one = self.add_weight(shape=(), initializer="ones", name="one")
 
     def call(self, x):
-        return x + keras.ops.roll(x, 1, axis=-1)
+        return x + self.one * keras.ops.roll(x, 1, axis=-1)
 
 
 @difficulty(b=(5, "b"))

@@ -8,7 +8,7 @@ from reference import assert_equal_outputs
 
 import tf_hetero as th
 from tf_hetero.graph import keras_internals as internals
-from tf_hetero.graph.opening import NOT_SYMBOLIC
+from tf_hetero.graph.rules.base import NOT_SYMBOLIC
 from tf_hetero.testing import masked_outputs, random_inputs, random_masks, randomize
 
 layers, ops = keras.layers, keras.ops

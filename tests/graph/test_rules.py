@@ -153,7 +153,7 @@ FROZEN = {
         "met by a preprocessing layer",
     ),
     "operation": (lambda x: ops.tril(x), "unknown operation Tril"),
-    "layer": (Mystery(), "unknown layer Mystery"),
+    "layer": (Mystery(), "unknown layer Mystery with weights of its own"),
 }
 
 

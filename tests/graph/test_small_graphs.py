@@ -109,8 +109,8 @@ def test_reasons_of_frozen_groups():
     reasons = {g.name: g.frozen for g in th.trace(build("unknown_layer")).groups}
     assert reasons == {
         "image": "model input",
-        "a": "unknown layer Mystery",
-        "mystery": "unknown layer Mystery",
+        "a": "unknown layer Mystery with weights of its own",
+        "mystery": "unknown layer Mystery with weights of its own",
         "b": None,
         "head": "model output",
     }
@@ -197,6 +197,7 @@ class Forgetful(keras.layers.Layer):
     def __init__(self, slope, **kwargs):
         super().__init__(**kwargs)
         self.slope = slope
+        self.one = self.add_weight(shape=(), name="one")
 
     def call(self, x):
         return x * self.slope

@@ -251,7 +251,7 @@ REFUSED = {
     "overlapping_parts": "'split' of class Split",
     "sliced": "'get_item.*' of class GetItem",
     "many_passing_layers": r"'mean.*' of class Mean, over axis=",
-    "unknown_layer": "'mystery' of class Mystery, for which there is no conversion",
+    "unknown_layer": "'mystery' of class Mystery, with weights of its own",
 }
 
 

@@ -1,9 +1,10 @@
 """Layers opened: what a layer's own `call` does, as calls of other operations.
 
 A layer that no rule knows, a Lambda or a subclassed model computes in Python. Where
-that code runs on symbolic tensors, Keras records each call in it, and the layer can be treated as a model in a model. What was recorded is used only
-if it is all that the layer does: a layer with weights of its own, or one whose
-code takes another way in training, stays closed.
+that code runs on symbolic tensors, Keras records each call in it, and the layer can be
+treated as a model in a model. What was recorded is used only if it is all that the
+layer does: a layer with weights of its own, or one whose code takes another way in
+training, stays closed.
 """
 
 import inspect
@@ -15,13 +16,7 @@ from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.rules import has_rule
-
-# Why a layer stays closed. Reports show them, so the list is short.
-OWN_WEIGHTS = "with weights of its own"
-NOT_SYMBOLIC = "with a call that does not run on symbolic tensors"
-TRAINING = "with a call that depends on `training`"
-SIZES = "with a call that takes sizes from its input: give every Input its full shape"
-
+from tf_hetero.graph.rules.base import NOT_SYMBOLIC, OWN_WEIGHTS, SIZES, TRAINING
 
 _SOME_SIZE = 64
 

@@ -31,6 +31,12 @@ UNFOLLOWED = "an activation that cannot be followed"
 UNKNOWN = "unknown layer"
 UNKNOWN_OPERATION = "unknown operation"
 
+# Why a layer stays closed. Reports show them, so the list is short.
+OWN_WEIGHTS = "with weights of its own"
+NOT_SYMBOLIC = "with a call that does not run on symbolic tensors"
+TRAINING = "with a call that depends on `training`"
+SIZES = "with a call that takes sizes from its input: give every Input its full shape"
+
 Rule = Callable[["RuleCall"], Outcome]
 
 

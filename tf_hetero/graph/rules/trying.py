@@ -19,7 +19,15 @@ from keras import tree
 from tf_hetero.graph.calls import Tensor, named_weights
 from tf_hetero.graph.channels import Length, Outcome, Weight
 from tf_hetero.graph.keras_internals import seeded_initializers
-from tf_hetero.graph.rules.base import Rule, RuleCall, has_rule, rule_for, unknown
+from tf_hetero.graph.rules.base import (
+    OWN_WEIGHTS,
+    TRAINING,
+    Rule,
+    RuleCall,
+    has_rule,
+    rule_for,
+    unknown,
+)
 
 _KEYS = 4  # of a config may be the width by chance; of more, all or none are
 _SIZE = 8  # of an axis of open length, while a layer is tried
