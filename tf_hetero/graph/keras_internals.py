@@ -141,14 +141,34 @@ def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function
     """Runs a layer's own `call` on symbolic tensors and keeps what it did.
 
     The layers that it called are left as they were: Keras hangs every symbolic
-    call on the layer that was called, where it would stay for good.
+    call on the layer that was called, where it would stay for good. Weights of the
+    layer's own are further inputs.
     """
+    weights: list[Any] = []
     try:
-        function = keras.Function(inputs, layer.call(*args, **kwargs), name=layer.name)
+        with _symbolic_weights(layer) as weights:
+            outputs = layer.call(*args, **kwargs)
+        function = keras.Function([*inputs, *weights], outputs, name=layer.name)
         mend_reshapes(function)
         return function
     finally:
-        _forget_calls(tree.flatten(inputs))
+        _forget_calls([*tree.flatten(inputs), *weights])
+
+
+@contextlib.contextmanager
+def _symbolic_weights(layer: Any) -> Iterator[list[Any]]:
+    """Symbolic tensors in the place of a layer's own weights, which are not."""
+    own = {id(v) for v in own_variables(layer)}
+    held = {name: value for name, value in vars(layer).items() if id(value) in own}
+    symbols = {
+        name: keras.Input(batch_shape=tuple(v.shape), dtype=v.dtype)
+        for name, v in held.items()
+    }
+    vars(layer).update(symbols)
+    try:
+        yield list(symbols.values())
+    finally:
+        vars(layer).update(held)
 
 
 def _forget_calls(inputs: list[Any]) -> None:
