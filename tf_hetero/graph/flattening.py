@@ -15,7 +15,12 @@ from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.calls import Call, FlatGraph, Tensor, fill
-from tf_hetero.graph.opening import ClosedLayer, is_composite, open_call
+from tf_hetero.graph.opening import (
+    ClosedLayer,
+    is_composite,
+    leaves_sizes_open,
+    open_call,
+)
 from tf_hetero.graph.stand_ins import Plain, Source, StandIn
 
 
@@ -90,7 +95,7 @@ def on_shapes(flat: FlatGraph, input_shape: Sequence) -> FlatGraph:
     def run(call: Call, values: list[Any]) -> Any:
         args, kwargs = fill(call, values)
         try:
-            outputs = call.operation.compute_output_spec(*args, **kwargs)
+            outputs = _output_spec(call.operation, args, kwargs)
         except Exception as error:  # the layer's author wrote what is called here
             raise ValueError(
                 "Every layer must take what inputs of `input_shape` become. Received: "
@@ -103,6 +108,30 @@ def on_shapes(flat: FlatGraph, input_shape: Sequence) -> FlatGraph:
 
     flat.run(tree.pack_sequence_as(flat.inputs, specs), run)
     return dataclasses.replace(_reshaped(flat, shapes), input_shape=input_shape)
+
+
+def sized(flat: FlatGraph) -> FlatGraph:
+    """The same calls, with the sizes that an EinsumDense leaves open.
+
+    To Keras a None in its `output_shape` is a size that nobody knows, even where the
+    input's is known.
+    """
+    shapes = [tensor.shape[1:] for tensor in tree.flatten(flat.inputs)]
+    open_sizes = any(leaves_sizes_open(c.operation, c.outputs) for c in flat.calls)
+    if not open_sizes or any(None in shape for shape in shapes):
+        return flat
+    try:
+        return dataclasses.replace(on_shapes(flat, shapes), input_shape=None)
+    except ValueError:  # a layer that is called once and never again
+        return flat
+
+
+def _output_spec(operation: Any, args: tuple, kwargs: dict) -> Any:
+    """What an operation makes; found by running it where its own answer is open."""
+    answer = operation.compute_output_spec(*args, **kwargs)
+    if leaves_sizes_open(operation, tree.flatten(answer)):
+        return keras.Operation.compute_output_spec(operation, *args, **kwargs)
+    return answer
 
 
 def _reshaped(flat: FlatGraph, shapes: dict[int, tuple]) -> FlatGraph:

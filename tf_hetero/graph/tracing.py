@@ -1,16 +1,19 @@
 """From a model to its channel graph."""
 
-from collections.abc import Sequence
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from keras import tree
 
 from tf_hetero.graph.calls import Call, FlatGraph, constants
 from tf_hetero.graph.channel_ids import ChannelIds
 from tf_hetero.graph.channels import ChannelGraph, Ids, Outcome, Site, Weight
-from tf_hetero.graph.flattening import flatten, on_shapes
+from tf_hetero.graph.flattening import flatten, on_shapes, sized
 from tf_hetero.graph.rules import RuleCall, frozen_tensor, rule_for
-from tf_hetero.graph.rules.base import INPUT, OUTPUT, SHARED
+from tf_hetero.graph.rules.base import INPUT, NO_LATENTS, OUTPUT, SHARED
 
 GROUPED = ("auto", "blocks", "positions")
 
@@ -72,8 +75,7 @@ def trace(
         input_shape = model.flat.input_shape if input_shape is None else input_shape
         model, grouped = model.model, grouped or model.grouped
     flat = flatten(model)
-    if input_shape is not None:
-        flat = on_shapes(flat, input_shape)
+    flat = sized(flat) if input_shape is None else on_shapes(flat, input_shape)
     return _traced(flat, grouped or "auto")
 
 
@@ -100,7 +102,30 @@ def _traced(flat: FlatGraph, grouped: str) -> ChannelGraph:
     outputs = flat.run(inputs, tracer)
     for array in tree.flatten(outputs):
         ids.freeze(array, OUTPUT)
-    return ids.resolve(tracer.sites, flat, grouped)
+    return _left_whole(ids.resolve(tracer.sites, flat, grouped))
+
+
+def _left_whole(graph: ChannelGraph) -> ChannelGraph:
+    """Freezes what a hyper model has no latent vector for.
+
+    These are channels that only layers without a hyper form touch: an attention's heads.
+    """
+    generated = [site for site in graph.sites if site.call.plain is not None]
+    if not generated:
+        return graph
+    touched = np.zeros(graph.num_units, bool)
+    for site in generated:
+        for _, weight in site.kernels:
+            for ids in weight.axes:
+                if ids is not None:
+                    touched[graph.units(ids)] = True
+    groups = tuple(
+        group
+        if group.frozen or touched[group.units].any()
+        else dataclasses.replace(group, frozen=NO_LATENTS)
+        for group in graph.groups
+    )
+    return ChannelGraph(groups, graph.unit_of, graph.sites, graph.flat, graph.grouped)
 
 
 class _Tracer:
@@ -138,10 +163,11 @@ class _Tracer:
         return list(outcome.outputs)
 
     def _join(self, earlier: Site, site: Site) -> None:
-        """One layer, two calls: what it reads and what it makes is the same."""
+        """One layer, two calls: what it reads, makes and has inside is the same."""
         pairs = [
-            *zip(earlier.inputs, site.inputs, strict=True),
-            *zip(earlier.outcome.outputs, site.outcome.outputs, strict=True),
+            *itertools.zip_longest(earlier.inputs, site.inputs),
+            *itertools.zip_longest(earlier.outcome.outputs, site.outcome.outputs),
+            *_paired_axes(earlier.outcome.weights, site.outcome.weights),
         ]
         for a, b in pairs:
             if a is not None and b is not None and a.shape == b.shape:
@@ -149,6 +175,18 @@ class _Tracer:
             else:
                 self._ids.freeze(a, SHARED)
                 self._ids.freeze(b, SHARED)
+
+
+def _paired_axes(
+    earlier: Mapping[str, Weight], later: Mapping[str, Weight]
+) -> list[tuple[Ids | None, Ids | None]]:
+    """What two calls of one layer say about each axis of its weights."""
+    nothing = Weight(())
+    pairs: list[tuple[Ids | None, Ids | None]] = []
+    for name in {**earlier, **later}:
+        ours, others = (w.get(name, nothing).axes for w in (earlier, later))
+        pairs += itertools.zip_longest(ours, others)
+    return pairs
 
 
 def _checked(call: Call, view: RuleCall, outcome: Outcome) -> Outcome:

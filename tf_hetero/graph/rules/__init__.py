@@ -6,7 +6,9 @@ how the layer's weights and config follow the channels; everything else
 """
 
 from tf_hetero.graph.rules import (  # noqa: F401
+    attention,
     convolutions,
+    einsum,
     elementwise,
     mixing,
     normalizing,
