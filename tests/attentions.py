@@ -111,7 +111,8 @@ def attention_called_twice():
 def einsum_dense():
     """stem -> a -> scaled -> b (2 x 4 of one token) -> c (3 x 2): as Dense layers"""
     inputs, x = tokens()
-    x = layers.EinsumDense("abc,cd->abd", (16, 5), activation="relu", name="a")(x)
+    options = {"activation": "relu", "bias_axes": "b", "name": "a"}
+    x = layers.EinsumDense("abc,cd->abd", (16, 5), **options)(x)
     x = layers.EinsumDense("abc,c->abc", (16, 5), bias_axes="bc", name="scaled")(x)
     x = layers.EinsumDense("...c,ecd->...de", (4, 2), bias_axes="e", name="b")(x)
     x = layers.EinsumDense("ab...,bc->ac...", 3, bias_axes="c", name="c")(

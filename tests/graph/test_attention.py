@@ -216,6 +216,17 @@ def over_tokens(x):
     return layers.EinsumDense("btc,ts->bsc", (8, 6), name="b")(layers.Dense(6, name="a")(x))
 
 
+def a_gate_with_a_value_a_head(x):
+    gate = layers.Dense(1, name="b")(x[:, :3])
+    y = ops.einsum("bthd,bhs->bthd", project(x, "a"), gate)
+    return ops.reshape(y, (-1, 16, 12))
+
+
+def one_channel_elsewhere(x):
+    y = layers.Permute((2, 1))(layers.Dense(1, name="a")(x))
+    return layers.EinsumDense("btc,cd->btd", (1, 5), name="b")(y)
+
+
 LAYOUT, MIXED = "channels are not on the last axis here", "an operation mixes channels"
 
 
@@ -224,6 +235,8 @@ LAYOUT, MIXED = "channels are not on the last axis here", "an operation mixes ch
     [
         (another_letter, LAYOUT),
         (over_tokens, LAYOUT),
+        (one_channel_elsewhere, LAYOUT),
+        (a_gate_with_a_value_a_head, MIXED),
         (summed_over_heads, MIXED),
         (outer_product, MIXED),
         (with_a_constant, MIXED),
@@ -235,6 +248,29 @@ def test_unusual_products_freeze(made, reason):
     groups = th.trace(model).groups
     reasons = {layer: group.frozen for group in groups for layer in group.layers}
     assert (reasons["a"], reasons["b"], reasons["stem"]) == (reason, reason, None)
+    check_masked_equals_stripped(model)
+
+
+def test_of_one_head_the_elements_are_units():
+    inputs, x = tokens()
+    y = layers.Reshape((16, 4))(project(x, "a", heads=1))
+    model = randomize(classified(inputs, layers.Dense(5, name="b")(y)))
+    sizes = {group.name: group.size for group in th.trace(model).free_groups}
+    assert sizes == {"stem": 6, "a": 4, "b": 5}
+    check_masked_equals_stripped(model)
+
+
+@pytest.mark.parametrize(("heads", "reason"), [(1, None), (3, "attention mixes channels")])
+def test_a_mask_of_the_attention_operation(heads, reason):
+    inputs, x = tokens()
+    mask = np.random.default_rng(0).random((1, heads, 16, 16)) > 0.3
+    parts = [project(x, name) for name in ("query", "key", "value")]
+    y = ops.dot_product_attention(*parts, mask=mask)
+    y = layers.EinsumDense("bthd,hdc->btc", (None, 5), name="out")(y)
+    model = randomize(classified(inputs, y))
+    groups = th.trace(model).groups
+    reasons = {layer: group.frozen for group in groups for layer in group.layers}
+    assert {reasons[name] for name in ("query", "key", "value")} == {reason}
     check_masked_equals_stripped(model)
 
 

@@ -12,7 +12,9 @@ from tf_hetero.hypernetwork import draw_direction
 from tf_hetero.methods.generating import fan_in
 from tf_hetero.methods.lwdna.kernels import draw_kernels
 from tf_hetero.methods.mch.gated_model import GatedModel
+from tf_hetero.methods.post_training.measuring import measured_readers
 from tf_hetero.surgery.linear_maps import linear_maps, outputs_of
+from tf_hetero.surgery.reconstructing import Calibration
 from tf_hetero.surgery.surviving import surviving
 from tf_hetero.surgery.windows import sample_positions
 from tf_hetero.testing import random_inputs, random_masks, randomize
@@ -136,19 +138,22 @@ def test_kernels_of_heads_are_drawn_for_the_inputs_that_they_sum():
         "value/kernel": 32,
         "attention_output/kernel": 64,
     }
-    drawn = {k.variable.path.split("/", 1)[-1]: k for k in draw_kernels(graph).kernels}
+    found = draw_kernels(graph, embedding_dim=1)
+    drawn = {k.variable.path.split("/", 1)[-1]: k for k in found.kernels}
     values = [ops.convert_to_numpy(k.value) for k in drawn.values()]
     assert len({value.tobytes() for value in values}) == len(values)
-    latents = draw_kernels(graph).latents
     for path, kernel in drawn.items():
         if "output" in path or "query" in path:
             direction = ops.convert_to_numpy(kernel.value).copy()
             for axis, units in kernel.latents:
-                direction /= latents[units].reshape(
+                direction /= found.latents[units].reshape(
                     [-1 if a == axis else 1 for a in range(direction.ndim)]
                 )
             fan = 64 if "output" in path else 32
             assert direction.std() == pytest.approx(fan**-0.5, rel=0.1)
+            size = 1 if "output" in path else 2  # shared by the elements of a head
+            of_pairs = np.abs(direction).mean(axis=size)
+            assert of_pairs.std() / of_pairs.mean() > 0.4
 
 
 def test_directions_share_what_is_drawn_for_a_pair_of_channels():
@@ -222,6 +227,28 @@ def test_dhp_leaves_heads_whole():
     small = th.strip(hyper, th.select(hyper, scores, macs=0.6, widths=NO_FLOORS))
     assert small.get_layer("attention").num_heads == 3
     assert th.count(small).macs <= 0.6 * th.count(model).macs
+
+
+def test_errors_inside_an_attention_are_weighted_by_no_gradient():
+    model = build("vision_transformer")
+    calibration = Calibration(examples=32)
+    readers = measured_readers(th.trace(model), pictures(32), calibration, gradients=True)
+    weights = {reader.layer: reader.weight is None for reader in readers}
+    assert weights == {"attention": True, "mlp": False, "project": False, "head": False}
+
+
+def test_the_mean_behind_heads_takes_no_offset():
+    """A mean an element of a head; an offset would be one an element of each head."""
+    inputs, x = tokens()
+    y = layers.EinsumDense("btc,chd->bthd", (16, 3, 4), name="heads")(x)
+    y = layers.Reshape((16, 12))(layers.BatchNormalization(name="norm")(y))
+    model = randomize(classified(inputs, y))
+    small = th.strip(model, {"stem": np.arange(6) > 1})
+    x = pictures(200)
+    before, mean = errors(model, small, x), small.get_layer("norm").moving_mean.numpy()
+    th.reconstruct(small, model, x)
+    assert errors(model, small, x) < 0.9 * before
+    np.testing.assert_array_equal(small.get_layer("norm").moving_mean.numpy(), mean)
 
 
 def test_a_model_of_heads_alone_has_no_hyper_model():
