@@ -18,7 +18,7 @@ from tf_hetero.surgery.reconstructing import Calibration
 from tf_hetero.surgery.surviving import surviving
 from tf_hetero.surgery.windows import sample_positions
 from tf_hetero.testing import random_inputs, random_masks, randomize
-from tf_hetero.widths.width_rules import channels_per_unit
+from tf_hetero.widths.width_rules import channels_per_unit, read_by_classifiers
 
 pytest.importorskip("tensorflow")
 layers, ops = keras.layers, keras.ops
@@ -176,6 +176,25 @@ def test_a_convolution_sums_and_makes_what_it_did():
     assert depthwise.output_axis is None
     output = Weight((ids, None, np.arange(6)), 16, 0, summed=(0, 1))
     assert (output.channel_axes, output.output_axis) == ((0, 2), 2)
+
+
+def test_an_attention_that_pools_is_no_classifier():
+    """One token asks, and what it is told is the model's output: heads have scores."""
+    inputs, x = tokens()
+    query = layers.Dense(5, name="q")(layers.GlobalAveragePooling1D(keepdims=True)(x))
+    y = layers.MultiHeadAttention(2, 3, output_shape=3, name="attention")(query, x)
+    model = randomize(keras.Model(inputs, layers.Flatten()(y)))
+    scores = th.latent_saliency(model, pictures(8), labels(8), LOSS)
+    assert {name: len(values) for name, values in scores.items()} == {
+        "stem": 6,
+        "q": 5,
+        "attention": 2,
+    }
+
+
+def test_an_einsum_dense_that_makes_the_outputs_is_a_classifier():
+    graph = th.trace(build("einsum_dense"))
+    assert [group.name for group in read_by_classifiers(graph)] == ["c"]
 
 
 def test_channels_of_a_head_are_its_elements():

@@ -218,7 +218,7 @@ def classifiers(graph: ChannelGraph) -> list[Site]:
     """Sites of the layers that turn features into the model's outputs.
 
     A Dense layer, or a convolution on 1x1 pixels, whose units are those of a
-    model output.
+    model output. Its kernel is one, which an attention's is not.
     """
     made = {
         tensor.key: ids
@@ -232,7 +232,7 @@ def classifiers(graph: ChannelGraph) -> list[Site]:
     found = []
     for site in graph.sites:
         mixing = [w for _, w in site.kernels if w.input_axis is not None]
-        if not mixing or not _on_one_pixel(site):
+        if len(mixing) != 1 or not _on_one_pixel(site):
             continue
         ids = site.outcome.outputs[0]
         if ids is not None and np.isin(graph.units(ids), outputs).any():
