@@ -101,7 +101,11 @@ def draw_bounds(embedding_dim: int, fan_in: int) -> tuple[float, float]:
 
 
 def draw_direction(
-    shape: Sequence[int], fan_in: int, embedding_dim: int, rng: np.random.Generator
+    shape: Sequence[int],
+    fan_in: int,
+    embedding_dim: int,
+    rng: np.random.Generator,
+    axes: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Draws `V = sum_m W2 * W1`, which is all of a fresh hypernetwork that matters.
 
@@ -111,18 +115,23 @@ def draw_direction(
     and W2 are never held.
 
     Args:
-        shape: kernel shape, spatial axes first, then two axes of channels.
+        shape: kernel shape.
         fan_in: inputs that one output element sums over, spatial ones included.
         embedding_dim: the papers' m.
         rng: random generator.
+        axes: the axes of channels; the last two if None. Along the others are the
+            kernel's positions: spatial ones, or the elements of an attention's heads.
 
     Returns:
         V, float32, of the given shape.
     """
     bound1, bound2 = draw_bounds(embedding_dim, fan_in)
     direction = np.zeros(shape, dtype=np.float32)
+    rank = len(shape)
+    channels = range(rank - 2, rank) if axes is None else axes
+    of_channels = [n if axis in channels else 1 for axis, n in enumerate(shape)]
     for _ in range(embedding_dim):
-        w1 = rng.random(shape[-2:], dtype=np.float32)
+        w1 = rng.random(of_channels, dtype=np.float32)
         w1 -= 0.5
         w1 *= 4 * bound1 * bound2
         w2 = rng.random(shape, dtype=np.float32)

@@ -116,7 +116,8 @@ def shrink(
     limits = absolute_budgets(budgets, whole, largest_fraction=float("inf"))
 
     graph = _searched(baseline, method, grouped, seed)
-    selector = Selector(graph, limits, widths.allowed_units(graph))
+    allowed = widths.allowed_units(graph, whole=method.unscored(graph))
+    selector = Selector(graph, limits, allowed)
     problem = Problem(graph, selector, widths, data, tuple(callbacks), seed, targets)
     scored = method.search(problem)
     return method.strip(scored, selector.masks(scored.scores), problem)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tf_hetero.data.structures import input_tensors
+from tf_hetero.graph.channels import along
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.stripping import strip
 
@@ -128,9 +129,9 @@ def masked_outputs(model, masks, inputs):
 
     def run(call, arguments):
         if isinstance(call.operation, NORMALIZING):
-            ids = sites[id(call)].inputs[0]
+            ids = along(sites[id(call)].inputs[0], -1)
             whole = np.ones(arguments[0].shape[-1], bool)
-            kept = whole if ids is None else keep[graph.units(ids)].ravel()
+            kept = whole if ids is None else keep[graph.units(ids)]
             return normalized(call.operation, arguments[0], kept)
         return call.compute(arguments)
 

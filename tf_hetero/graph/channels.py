@@ -47,16 +47,43 @@ class Weight:
             weights that act on each channel apart.
         padded_positions: `positions` as the papers count them, where that
             differs (transposed convolutions).
+        summed: the axes over which a kernel sums, `input_axis` among them, where
+            these are not those of a convolution: all but the last two, and
+            `input_axis`.
     """
 
     axes: tuple[Ids | None, ...]
     positions: int | None = 0
     input_axis: int | None = None
     padded_positions: int | None = None
+    summed: tuple[int, ...] | None = None
 
     @property
     def is_kernel(self) -> bool:
         return self.positions != 0
+
+    @property
+    def summed_axes(self) -> tuple[int, ...]:
+        """The axes over which a kernel sums."""
+        if self.summed is not None:
+            return self.summed
+        rank = len(self.axes)
+        inputs = () if self.input_axis is None else (self.input_axis % rank,)
+        return (*range(max(rank - 2, 0)), *inputs)
+
+    @property
+    def channel_axes(self) -> tuple[int, ...]:
+        """A kernel's axes of channels: the last two of a convolution's, named or not."""
+        rank = len(self.axes)
+        if self.summed is None:
+            return tuple(range(max(rank - 2, 0), rank))
+        return tuple(axis for axis in range(rank) if self.axes[axis] is not None)
+
+    @property
+    def output_axis(self) -> int | None:
+        """The axis of the channels that a kernel makes of those along `input_axis`."""
+        made = [axis for axis in self.channel_axes if axis not in self.summed_axes]
+        return None if self.input_axis is None or not made else made[-1]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,6 +141,11 @@ def along(ids: Ids | None, axis: int) -> Ids | None:
     if ids.size == 1 and axis % ids.ndim != ids.ndim - 1:
         return None
     return ids.ravel()
+
+
+def varying_axis(ids: Ids) -> int:
+    """The axis along which the ids vary; the last one for a single id."""
+    return int(np.argmax(ids.shape)) if ids.size > 1 else ids.ndim - 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

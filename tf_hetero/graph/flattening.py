@@ -12,7 +12,12 @@ from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.calls import Block, Call, FlatGraph, Tensor
-from tf_hetero.graph.opening import ClosedLayer, can_be_opened, open_call
+from tf_hetero.graph.opening import (
+    ClosedLayer,
+    can_be_opened,
+    leaves_sizes_open,
+    open_call,
+)
 from tf_hetero.graph.shapes import output_specs
 from tf_hetero.graph.stand_ins import Plain, Source, StandIn
 
@@ -118,7 +123,7 @@ class _Flattener:
         found = tuple(x for x in tree.flatten((args, kwargs)) if isinstance(x, Tensor))
         name = self._name(operation, prefix)
         shapes = [tuple(x.shape) for x in node.outputs]
-        if _differs(node, tensors):
+        if _differs(node, tensors) or leaves_sizes_open(operation, node.outputs):
             specs = output_specs(name, operation, *_as_symbols((args, kwargs)))
             shapes = [tuple(spec.shape) for spec in specs]
         outputs = tuple(map(self._tensor, node.outputs, shapes))

@@ -220,12 +220,21 @@ def _check_shapes(layer: Any, function: keras.Function) -> None:
     An unknown batch size among an operation's settings was read from a shape, and
     no backend runs it.
     """
-    unknown = any(None in x.shape[1:] for x in tree.flatten(function.inputs))
-    for node in internals.nodes(function):
+    nodes = internals.nodes(function)
+    unknown = any(None in x.shape[1:] for x in tree.flatten(function.inputs)) or any(
+        leaves_sizes_open(node.operation, node.outputs) for node in nodes
+    )
+    for node in nodes:
         lost = not unknown and any(None in x.shape[1:] for x in node.outputs)
         settings = () if _is_layer(node.operation) else vars(node.operation).values()
         if lost or any(isinstance(v, (tuple, list)) and None in v for v in settings):
             raise ClosedLayer(layer, NOT_SYMBOLIC)
+
+
+def leaves_sizes_open(operation: Any, outputs: Sequence[Any]) -> bool:
+    """Whether a size is open because an EinsumDense was told None for it."""
+    einsum = isinstance(operation, keras.layers.EinsumDense)
+    return einsum and any(None in x.shape[1:] for x in outputs)
 
 
 def _is_layer(operation: Any) -> bool:

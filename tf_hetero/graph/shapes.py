@@ -9,6 +9,7 @@ import numpy as np
 from keras import tree
 
 from tf_hetero.graph.calls import Block, Call, FlatGraph, Tensor, fill
+from tf_hetero.graph.opening import leaves_sizes_open
 
 
 def output_specs(call_name: str, operation: Any, args: tuple, kwargs: dict) -> list[Any]:
@@ -18,7 +19,11 @@ def output_specs(call_name: str, operation: Any, args: tuple, kwargs: dict) -> l
         ValueError: if it does not take them.
     """
     try:
-        return tree.flatten(operation.compute_output_spec(*args, **kwargs))
+        answer = tree.flatten(operation.compute_output_spec(*args, **kwargs))
+        if not leaves_sizes_open(operation, answer):
+            return answer
+        # What a None in its `output_shape` is, an EinsumDense knows when it runs.
+        return tree.flatten(keras.Operation.compute_output_spec(operation, *args, **kwargs))
     except Exception as error:  # the layer's author wrote what is called here
         shapes = [
             tuple(x.shape)

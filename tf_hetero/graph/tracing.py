@@ -1,6 +1,8 @@
 """From a model to its channel graph."""
 
-from collections.abc import Sequence
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from tf_hetero.graph.rules.base import (
     ACTIVATION,
     INPUT,
     MIXING,
+    NO_LATENTS,
     OUTPUT,
     SHARED,
     UNFOLLOWED,
@@ -110,7 +113,30 @@ def _traced(flat: FlatGraph, grouped: str) -> ChannelGraph:
     outputs = flat.run(inputs, tracer)
     for array in tree.flatten(outputs):
         ids.freeze(array, OUTPUT)
-    return ids.resolve(tracer.sites, flat, grouped)
+    return _left_whole(ids.resolve(tracer.sites, flat, grouped))
+
+
+def _left_whole(graph: ChannelGraph) -> ChannelGraph:
+    """Freezes what a hyper model has no latent vector for.
+
+    These are channels that only layers without a hyper form touch: an attention's heads.
+    """
+    generated = [site for site in graph.sites if site.call.plain is not None]
+    if not generated:
+        return graph
+    touched = np.zeros(graph.num_units, bool)
+    for site in generated:
+        for _, weight in site.kernels:
+            for ids in weight.axes:
+                if ids is not None:
+                    touched[graph.units(ids)] = True
+    groups = tuple(
+        group
+        if group.frozen or touched[group.units].any()
+        else dataclasses.replace(group, frozen=NO_LATENTS)
+        for group in graph.groups
+    )
+    return ChannelGraph(groups, graph.unit_of, graph.sites, graph.flat, graph.grouped)
 
 
 class _Tracer:
@@ -149,10 +175,11 @@ class _Tracer:
         return list(outcome.outputs)
 
     def _join(self, earlier: Site, site: Site) -> None:
-        """One layer, two calls: what it reads and what it makes is the same."""
+        """One layer, two calls: what it reads, makes and has inside is the same."""
         pairs = [
-            *zip(earlier.inputs, site.inputs, strict=True),
-            *zip(earlier.outcome.outputs, site.outcome.outputs, strict=True),
+            *itertools.zip_longest(earlier.inputs, site.inputs),
+            *itertools.zip_longest(earlier.outcome.outputs, site.outcome.outputs),
+            *_paired_axes(earlier.outcome.weights, site.outcome.weights),
         ]
         for a, b in pairs:
             if a is not None and b is not None and a.shape == b.shape:
@@ -186,6 +213,18 @@ def _follow(function: Any, shape: tuple, layout: Ids) -> str | None:
     units = np.unique(graph.units(channels))
     same = len(outputs) == 1 and np.array_equal(outputs[0], channels)
     return None if same and len(units) == channels.size else ACTIVATION
+
+
+def _paired_axes(
+    earlier: Mapping[str, Weight], later: Mapping[str, Weight]
+) -> list[tuple[Ids | None, Ids | None]]:
+    """What two calls of one layer say about each axis of its weights."""
+    nothing = Weight(())
+    pairs: list[tuple[Ids | None, Ids | None]] = []
+    for name in {**earlier, **later}:
+        ours, others = (w.get(name, nothing).axes for w in (earlier, later))
+        pairs += itertools.zip_longest(ours, others)
+    return pairs
 
 
 def _checked(call: Call, view: RuleCall, outcome: Outcome) -> Outcome:

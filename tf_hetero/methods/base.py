@@ -120,6 +120,11 @@ class Method:
     def check_data(self, data: Any) -> None:
         """Raises `ValueError` for data that the search cannot use."""
 
+    def unscored(self, graph: ChannelGraph) -> set[str]:
+        """Names of unfrozen groups that the search knows nothing of; they stay whole."""
+        del graph
+        return set()
+
     def search(self, problem: Problem) -> Scored:
         """Scores every unit."""
         raise NotImplementedError

@@ -1,5 +1,6 @@
 """Which kernels the latent vectors generate."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
@@ -11,8 +12,10 @@ from tf_hetero.widths.width_rules import classifiers
 
 def generated_kernels(
     graph: ChannelGraph, exclude: Iterable[str]
-) -> list[tuple[int, Site, str, Weight]]:
+) -> list[tuple[tuple[int, int], Site, str, Weight]]:
     """Every kernel that touches an unfrozen unit: its number, site, name and weight.
+
+    The number is a pair: two kernels a call have 0 in its second place.
 
     Classifiers and what `exclude` names keep their own kernels.
 
@@ -33,7 +36,8 @@ def generated_kernels(
         for number, (name, weight) in enumerate(site.kernels):
             axes = [graph.units(ids) for ids in weight.axes if ids is not None]
             if any(free[units].any() for units in axes):
-                found.append((2 * index + number, site, name, weight))
+                place = (2 * index + number % 2, number // 2)
+                found.append((place, site, name, weight))
                 for units in axes:
                     touched[units] = True
     untouched = [g.name for g in graph.free_groups if not touched[g.units].all()]
@@ -49,5 +53,4 @@ def generated_kernels(
 def fan_in(site: Site, name: str, weight: Weight) -> int:
     """Inputs that one output element of a kernel sums over, spatial ones included."""
     shape = site.variable(name).shape
-    inputs = 1 if weight.input_axis is None else shape[weight.input_axis]
-    return int(np.prod(shape[:-2])) * inputs
+    return math.prod(shape[axis] for axis in weight.summed_axes)

@@ -6,6 +6,7 @@ attention are the same to whoever solves for a kernel: `(groups, samples, patch)
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ import numpy as np
 
 from tf_hetero.graph.calls import Call
 from tf_hetero.graph.channels import Site
+from tf_hetero.graph.rules.attention import OUTPUT, projected
+from tf_hetero.graph.rules.einsum import equation_of
 from tf_hetero.surgery.windows import Window, gather
 
 layers = keras.layers
@@ -31,6 +34,8 @@ class LinearMap:
         prepare: what the layer does with its input before this kernel, given its
             weights by name.
         inside: whether the layer makes something else of what the kernel makes.
+        pixels: how many axes of positions the input has, if the kernel works on each
+            position apart.
     """
 
     kernel: str
@@ -40,6 +45,7 @@ class LinearMap:
     standard: Callable[[np.ndarray], np.ndarray]
     prepare: Callable[[Any, Mapping[str, Any]], Any] | None = None
     inside: bool = False
+    pixels: int | None = None
 
     def _prepared(self, x: Any, weights: Mapping[str, Any]) -> np.ndarray:
         """What the kernel itself is given."""
@@ -48,8 +54,8 @@ class LinearMap:
 
     def output_sizes(self, call: Call, x: Any) -> tuple[int, ...]:
         """Spatial sizes of what the kernel makes of the call's input x."""
-        if self.inside:
-            return tuple(x.shape[1:-1])
+        if self.pixels is not None:
+            return tuple(x.shape[1 : 1 + self.pixels])
         return tuple(call.operation.compute_output_shape(tuple(x.shape))[1:-1])
 
     def patches(
@@ -79,6 +85,23 @@ class LinearMap:
     def group_width(self, shape: tuple[int, ...]) -> int:
         """Input channels that each output reads, for a kernel of this shape."""
         return self.standard(np.broadcast_to(0, tuple(shape))).shape[-2]
+
+    def rows(self, values: np.ndarray, axis: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Values along an axis of the kernel, one for each input channel of a group."""
+        return self._spread(values, axis, shape)[0, :, 0]
+
+    def columns(self, values: np.ndarray, axis: int, shape: tuple[int, ...]) -> np.ndarray:
+        """Values along an axis of the kernel, one for each output."""
+        return self._spread(values, axis, shape)[0, 0]
+
+    def _spread(self, values: np.ndarray, axis: int, shape: tuple[int, ...]) -> np.ndarray:
+        along = [-1 if place == axis % len(shape) else 1 for place in range(len(shape))]
+        spread = self.standard(np.broadcast_to(values.reshape(along), tuple(shape)))
+        return spread.reshape(-1, *spread.shape[-2:])
+
+    def width(self, shape: tuple[int, ...]) -> int:
+        """How many outputs a kernel of this shape makes."""
+        return self.standard(np.broadcast_to(0, tuple(shape))).shape[-1]
 
     def kernel_of(self, matrices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """The kernel, of this shape, that `matrices` are made of."""
@@ -177,26 +200,40 @@ def _dense(call: Call) -> list[LinearMap]:
 
 
 def _projections(call: Call) -> list[LinearMap]:
-    """Query, key and value of an attention; what is inside of it is not seen."""
+    """Query, key, value and gate of an attention; what is inside of it is not seen."""
 
     def standard(kernel: np.ndarray) -> np.ndarray:
         return kernel.reshape(kernel.shape[0], -1)
 
-    given = dict(zip(("query", "value", "key"), call.args, strict=False)) | call.kwargs
-    key = given.get("key")
-    sources = {
-        "query": given["query"],
-        "value": given["value"],
-        "key": given["value"] if key is None else key,
-    }
     maps = []
-    for name, tensor in sources.items():
-        index = next(i for i, one in enumerate(call.inputs) if one is tensor)
-        window = _pixelwise(len(tensor.shape) - 2)
-        bias = _bias(call, f"{name}/bias")
+    for name, tensor in projected(call).items():
         kernel = f"{name}/kernel"
-        maps.append(LinearMap(kernel, bias, index, window, standard, inside=True))
+        if name == OUTPUT or kernel not in call.weights:
+            continue
+        index = next(i for i, one in enumerate(call.inputs) if one is tensor)
+        bias, rank = _bias(call, f"{name}/bias"), len(tensor.shape) - 2
+        one = LinearMap(kernel, bias, index, _pixelwise(rank), standard, None, True, rank)
+        maps.append(one)
     return maps
+
+
+def _einsum_dense(call: Call) -> list[LinearMap]:
+    """A product in the usual order: positions, then what is summed, or what is made."""
+    equation = equation_of(call.operation, len(call.inputs[0].shape))
+    if equation is None or not equation.in_order:
+        return []
+    summed, free = len(equation.contracted), len(equation.free)
+
+    def standard(kernel: np.ndarray) -> np.ndarray:
+        return kernel.reshape(math.prod(kernel.shape[:summed]), -1)
+
+    def joined(x: Any, weights: Mapping[str, Any]) -> Any:
+        del weights
+        return keras.ops.reshape(x, (*x.shape[: 1 + free], -1))
+
+    bias = _bias(call) if equation.bias == equation.made else None
+    window = _pixelwise(free)
+    return [LinearMap("kernel", bias, 0, window, standard, joined, pixels=free)]
 
 
 _KINDS: dict[type, Callable[[Call], list[LinearMap]]] = {
@@ -208,5 +245,6 @@ _KINDS: dict[type, Callable[[Call], list[LinearMap]]] = {
     ),
     **dict.fromkeys((layers.SeparableConv1D, layers.SeparableConv2D), _separable),
     layers.Dense: _dense,
+    layers.EinsumDense: _einsum_dense,
     **dict.fromkeys((layers.MultiHeadAttention, layers.GroupQueryAttention), _projections),
 }

@@ -59,6 +59,8 @@ def offset_of(
     reader = read_by[0].call.operation
     if type(reader) is not keras.layers.BatchNormalization or _is_shared(reader, readers):
         return None
+    if one.width(call.weights[one.kernel].shape) != call.outputs[0].shape[-1]:
+        return None
     return Offset(layers[id(reader)].moving_mean, False)
 
 

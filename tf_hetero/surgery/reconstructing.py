@@ -16,7 +16,7 @@ from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.channels import ChannelGraph, Site
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.activations import Pair, kept_activations
-from tf_hetero.surgery.linear_maps import linear_maps
+from tf_hetero.surgery.linear_maps import LinearMap, linear_maps
 from tf_hetero.surgery.lockstep import Lockstep, System
 from tf_hetero.surgery.offsets import offset_of
 from tf_hetero.surgery.passes import Pass, passes
@@ -181,17 +181,21 @@ class Reconstruction:
         for operation, sites in calls.items():
             for one in linear_maps(sites[0]):
                 offset = offset_of(sites, one, self._layers, self._readers)
-                kept = slice(None) if one.inside else self._kept_outputs(sites[0])
+                kept = self._kept_outputs(sites[0], one)
                 layer = self._layers[operation]
                 systems.append(System(sites[0].call, one, layer, offset, kept))
         return systems
 
-    def _kept_outputs(self, site: Site) -> np.ndarray | slice:
-        """Which outputs of the whole network's layer the small one makes."""
-        ids = site.outcome.outputs[0]
-        if ids is None:
+    def _kept_outputs(self, site: Site, one: LinearMap) -> np.ndarray | slice:
+        """Which outputs of the whole network's kernel the small one's makes."""
+        weight = site.outcome.weights.get(one.kernel)
+        if weight is None:
             return slice(None)
-        return self._keep[self._graph.units(ids.ravel())]
+        for axis, ids in enumerate(weight.axes):
+            if ids is not None and axis not in weight.summed_axes:
+                keep = self._keep[self._graph.units(ids)]
+                return one.columns(keep, axis, site.variable(one.kernel).shape)
+        return slice(None)
 
 
 def _readers(graph: ChannelGraph) -> dict[int, list[Site | None]]:
@@ -223,11 +227,20 @@ def _touched(graph: ChannelGraph, keep: np.ndarray) -> set[int]:
             tensor.key in changed or (ids is not None and not keep[graph.units(ids)].all())
             for tensor, ids in zip(site.call.inputs, site.inputs, strict=True)
         ]
-        if any(reads):
+        if any(reads) or _loses_heads(graph, site, keep):
             changed |= {tensor.key for tensor in site.call.outputs}
         if any(reads[one.source] for one in linear_maps(site)):
             touched.add(id(site.call.operation))
     return touched
+
+
+def _loses_heads(graph: ChannelGraph, site: Site, keep: np.ndarray) -> bool:
+    """Whether a kernel of the layer reads what was removed, be it inside the layer."""
+    return any(
+        ids is not None and axis in weight.summed_axes and not keep[graph.units(ids)].all()
+        for _, weight in site.kernels
+        for axis, ids in enumerate(weight.axes)
+    )
 
 
 def batch_size(flat: FlatGraph) -> int:

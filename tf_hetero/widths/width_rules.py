@@ -2,14 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from keras import tree
 
-from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Site
+from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Ids, Site, Weight
 from tf_hetero.graph.patterns import as_patterns
 
 PerGroup = Any  # a number for all groups, or {regular expression: number}
@@ -84,8 +84,14 @@ class WidthRules:
         """From what `get_config` gave."""
         return cls(**config)
 
-    def allowed_units(self, graph: ChannelGraph) -> list[np.ndarray]:
+    def allowed_units(
+        self, graph: ChannelGraph, whole: Collection[str] = ()
+    ) -> list[np.ndarray]:
         """For each group the numbers of units that it may end with, ascending.
+
+        Args:
+            graph: the traced model.
+            whole: names of further groups that are kept whole.
 
         Raises:
             ValueError: if a number is out of range, a pattern matches nothing,
@@ -98,7 +104,7 @@ class WidthRules:
         multiples = graph.per_group(self.multiple_of, "multiple_of", 1)
         _check_each(ceilings, "max_fraction", lambda v: 0 < v <= 1, "above 0, at most 1")
         _check_each(multiples, "multiple_of", lambda v: v >= 1, "at least 1")
-        shrinkable = self._shrinkable(graph)
+        shrinkable = self._shrinkable(graph) - set(whole)
         allowed = []
         for index, group in enumerate(graph.groups):
             if group.name not in shrinkable:
@@ -182,23 +188,41 @@ def _nothing_left(
 
 
 def channels_per_unit(graph: ChannelGraph) -> dict[str, int]:
-    """How many channels of its first layer's output make one unit of each free group."""
+    """How many channels of its first layer make one unit of each free group.
+
+    Of a head these are its elements, all that a kernel makes for it.
+    """
     sites: dict[str, Site] = {}
     for site in graph.sites:
         sites.setdefault(site.call.name, site)
     channels = {}
     for group in graph.free_groups:
-        outputs = sites[group.layers[0]].outcome.outputs
-        made = [graph.units(ids) == group.units[0] for ids in outputs if ids is not None]
-        channels[group.name] = max(int(found.sum()) for found in made)
+        site = sites[group.layers[0]]
+        made = [(ids, 1) for ids in site.outcome.outputs if ids is not None] + [
+            made for name, weight in site.kernels for made in _made(site, name, weight)
+        ]
+        channels[group.name] = max(
+            each * int((graph.units(ids) == group.units[0]).sum()) for ids, each in made
+        )
     return channels
+
+
+def _made(site: Site, name: str, weight: Weight) -> Iterator[tuple[Ids, int]]:
+    """The ids of what a kernel makes, and how many elements each of them has."""
+    shape = site.variable(name).shape
+    made = [axis for axis in range(len(shape)) if axis not in weight.summed_axes]
+    each = math.prod(shape[axis] for axis in made if weight.axes[axis] is None)
+    for axis in made:
+        ids = weight.axes[axis]
+        if ids is not None:
+            yield ids, each
 
 
 def classifiers(graph: ChannelGraph) -> list[Site]:
     """Sites of the layers that turn features into the model's outputs.
 
     A Dense layer, or a convolution on 1x1 pixels, whose units are those of a
-    model output.
+    model output. Its kernel is one, which an attention's is not.
     """
     made = {
         tensor.key: ids
@@ -212,7 +236,7 @@ def classifiers(graph: ChannelGraph) -> list[Site]:
     found = []
     for site in graph.sites:
         mixing = [w for _, w in site.kernels if w.input_axis is not None]
-        if not mixing or not _on_one_pixel(site):
+        if len(mixing) != 1 or not _on_one_pixel(site):
             continue
         ids = site.outcome.outputs[0]
         if ids is not None and np.isin(graph.units(ids), outputs).any():
@@ -221,7 +245,7 @@ def classifiers(graph: ChannelGraph) -> list[Site]:
 
 
 def _on_one_pixel(site: Site) -> bool:
-    if isinstance(site.call.operation, keras.layers.Dense):
+    if isinstance(site.call.operation, (keras.layers.Dense, keras.layers.EinsumDense)):
         return True
     return set(site.call.inputs[0].shape[1:-1]) == {1}
 

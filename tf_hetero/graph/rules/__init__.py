@@ -6,8 +6,10 @@ how the layer's weights and config follow the channels; everything else
 """
 
 from tf_hetero.graph.rules import (  # noqa: F401
+    attention,
     axes,
     convolutions,
+    einsum,
     elementwise,
     mixing,
     moving,

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tf_hetero.graph.channels import Ids, Length, Outcome, Weight, along
+from tf_hetero.graph.channels import Length, Outcome, Weight, along, varying_axis
 from tf_hetero.graph.keras_internals import (
     CustomScaleLayer,
     StochasticDepth,
@@ -33,7 +33,7 @@ def elementwise(call: RuleCall) -> Outcome:
     shape = call.output_shapes[0]
     if any(len(s) != len(shape) for s in call.input_shapes):
         return call.frozen(LAYOUT)
-    axes = {_varying_axis(ids) for ids in operands if ids.size > 1}
+    axes = {varying_axis(ids) for ids in operands if ids.size > 1}
     if len(axes) > 1:
         return call.frozen(LAYOUT)
     axis = axes.pop() if axes else len(shape) - 2
@@ -65,10 +65,6 @@ def dropout(call: RuleCall) -> Outcome:
         if row is not None and size not in (None, 1):
             sizes[axis + 1] = Length(row)
     return Outcome((ids,), config={"noise_shape": tuple(sizes)})
-
-
-def _varying_axis(ids: Ids) -> int:
-    return int(np.argmax(ids.shape))
 
 
 def _size_along(constant, axis: int, rank: int) -> int:

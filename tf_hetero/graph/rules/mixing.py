@@ -2,7 +2,7 @@
 
 import keras
 
-from tf_hetero.graph.channels import Outcome, Weight
+from tf_hetero.graph.channels import Outcome
 from tf_hetero.graph.keras_internals import operation_classes
 from tf_hetero.graph.rules.base import (
     ATTENTION,
@@ -34,27 +34,8 @@ def with_kernels(call: RuleCall) -> Outcome:
     return call.frozen(CONSTANT) if call.constants else mixing(call)
 
 
-def attention(call: RuleCall) -> Outcome:
-    """MultiHeadAttention, GroupQueryAttention: frozen, projections counted."""
-    given = {**dict(zip(("query", "value", "key"), call.args, strict=False)), **call.kwargs}
-    key = given.get("key")
-    sources = {
-        "query": given["query"],
-        "value": given["value"],
-        "key": given["value"] if key is None else key,
-        "attention_output": given["query"],
-    }
-    weights = {}
-    for name, variable in call.variables.items():
-        projection, _, kind = name.partition("/")
-        positions = call.positions(sources[projection].shape) if kind == "kernel" else 0
-        weights[name] = Weight((None,) * len(variable.shape), positions)
-    return Outcome(call.frozen(ATTENTION).outputs, weights)
-
-
 _LAYERS = keras.layers
 for _rule, _classes in (
-    (attention, (_LAYERS.MultiHeadAttention, _LAYERS.GroupQueryAttention)),
     (frozen_because(ATTENTION), (_LAYERS.Attention, _LAYERS.AdditiveAttention)),
     (frozen_because(LAMBDA), (_LAYERS.Lambda,)),
     (
@@ -62,12 +43,11 @@ for _rule, _classes in (
         (
             *(_LAYERS.Dot, _LAYERS.Masking, _LAYERS.UnitNormalization),
             *operation_classes(
-                *"Argpartition Cross Dot Einsum Glu HSVToRGB Inner Matmul OneHot Outer "
+                *"Argpartition Cross Dot Glu HSVToRGB Inner OneHot Outer "
                 "RGBToGrayscale RGBToHSV Tensordot TopK".split()
             ),
         ),
     ),
-    (frozen_because(ATTENTION), operation_classes("DotProductAttention")),
     (
         with_kernels,
         operation_classes(

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_hetero.graph.channels import Ids, Length, Outcome, along
+from tf_hetero.graph.channels import Ids, Length, Outcome, along, varying_axis
 from tf_hetero.graph.keras_internals import operation_classes
 from tf_hetero.graph.rules.base import (
     LAYOUT,
@@ -137,8 +137,7 @@ def reshape(call: RuleCall) -> Outcome:
     before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
     if call.input_shapes[0][0] != call.output_shapes[0][0]:
         return call.frozen(LAYOUT)
-    place = int(np.argmax(ids.shape)) if ids.size > 1 else ids.ndim - 1
-    block = _block(before, after, place)
+    block = _block(before, after, varying_axis(ids))
     if block is None:
         return call.frozen(RESHAPED)
     sources, targets = block

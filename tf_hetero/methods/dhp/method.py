@@ -10,7 +10,7 @@ import numpy as np
 
 from tf_hetero.data.batching import steps_of_an_epoch
 from tf_hetero.graph.arguments import check_at_least
-from tf_hetero.graph.channels import Masks
+from tf_hetero.graph.channels import ChannelGraph, Masks
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import (
     Generated,
@@ -20,7 +20,11 @@ from tf_hetero.methods.base import (
     register,
 )
 from tf_hetero.methods.dhp.callbacks import StopAtBudget
-from tf_hetero.methods.dhp.reparameterizing import latent_vectors, reparameterize
+from tf_hetero.methods.dhp.reparameterizing import (
+    latent_vectors,
+    reparameterize,
+    without_latents,
+)
 from tf_hetero.methods.training import fit, resumed, step_decay
 from tf_hetero.proximal import Proximal, ProximalSGD
 from tf_hetero.surgery.stripping import strip
@@ -111,6 +115,9 @@ class DHP(Generated):
                 "of unknown length. Give `steps_per_epoch`."
             )
 
+    def unscored(self, graph: ChannelGraph) -> set[str]:
+        return without_latents(graph)
+
     def search(self, problem: Problem) -> Scored:
         hyper = reparameterize(
             problem.graph, self.embedding_dim, self.from_weights, seed=problem.seed
@@ -127,7 +134,9 @@ class DHP(Generated):
             fit(hyper, problem, [stop], epochs, self.batch_size, self.steps_per_epoch)
         if not stop.reached:
             self._warn(stop, budgets)
-        return Scored(graph, {n: np.abs(z) for n, z in latent_vectors(hyper).items()})
+        scores = {g.name: np.zeros(g.size) for g in problem.graph.free_groups}
+        scores |= {n: np.abs(z) for n, z in latent_vectors(hyper).items()}
+        return Scored(graph, scores)
 
     def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
         small = super().strip(scored, masks, problem)
@@ -145,7 +154,9 @@ class DHP(Generated):
             )
         else:
             optimizer = keras.optimizers.deserialize(self.optimizer)
-        config = {**optimizer.get_config(), "floors": dict(problem.selector.floors)}
+        unscored = self.unscored(problem.graph)
+        floors = {n: f for n, f in problem.selector.floors.items() if n not in unscored}
+        config = {**optimizer.get_config(), "floors": floors}
         if self.l1_strength is not None:
             config["l1_strength"] = self.l1_strength
         if self.decay_at:

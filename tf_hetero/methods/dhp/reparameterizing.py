@@ -36,8 +36,11 @@ def reparameterize(
     Every channel group gets one latent vector with an element a unit; every kernel
     that touches an unfrozen unit is generated from the vectors along its two axes
     of channels. Everything else (biases, normalisation, the classifier) keeps the
-    model's own weights. The hyper model trains as any Keras model does; `trace`,
-    `count`, `select` and `strip` see it as the plain model that it stands for.
+    model's own weights; so do layers that have no hyper form: attention, EinsumDense,
+    and layers with a rule of your own. Channel groups that these alone touch, such as
+    an attention's heads, have no latent vector and are left whole. The hyper model
+    trains as any Keras model does; `trace`, `count`, `select` and `strip` see it as
+    the plain model that it stands for.
 
     Args:
         model: a built functional or Sequential `keras.Model`, or its graph.
@@ -53,9 +56,9 @@ def reparameterize(
         A functional, uncompiled `keras.Model` with the layers' names.
 
     Raises:
-        ValueError: if the model is a hyper model already, a layer with a kernel
-            to be generated has no hyper form or a constraint on that kernel, an
-            unfrozen group is touched by no generated kernel, or a pattern of
+        ValueError: if the model is a hyper model already, no layer with a kernel to
+            be generated has a hyper form or one has a constraint on that kernel, an
+            unfrozen group is touched by excluded kernels alone, or a pattern of
             `exclude` matches nothing.
 
     Example:
@@ -160,18 +163,29 @@ def _specs(graph: ChannelGraph, exclude: Iterable[str]) -> dict[int, dict[str, K
     specs = {}
     for _, site, _, _ in generated_kernels(graph, exclude):
         operation = site.call.operation
-        if id(operation) in specs:
+        if id(operation) in specs or type(operation) not in HYPER_LAYERS:
             continue
-        if type(operation) not in HYPER_LAYERS:
-            raise ValueError(
-                "A layer whose kernel is generated must have a hyper form. Received: "
-                f"layer {site.call.name!r} of class {type(operation).__name__}. Keep its "
-                f"kernel with exclude=[{site.call.name!r}]."
-            )
         specs[id(operation)] = {
             name: _spec(graph, site, name, weight) for name, weight in site.kernels
         }
+    if not specs:
+        raise ValueError(
+            "A layer whose kernel can be generated is a convolution or a Dense layer. "
+            f"Received: {graph.flat.name!r}, where none of these touches an unfrozen "
+            "channel group."
+        )
     return specs
+
+
+def without_latents(graph: ChannelGraph) -> set[str]:
+    """Names of the unfrozen groups that no layer with a hyper form touches."""
+    touched = np.zeros(graph.num_units, bool)
+    for _, site, _, weight in generated_kernels(graph, ()):
+        if type(site.call.operation) in HYPER_LAYERS:
+            for ids in weight.axes:
+                if ids is not None:
+                    touched[graph.units(ids)] = True
+    return {group.name for group in graph.free_groups if not touched[group.units].any()}
 
 
 def _spec(graph: ChannelGraph, site: Site, name: str, weight: Weight) -> KernelSpec:

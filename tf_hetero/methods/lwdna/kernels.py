@@ -56,15 +56,17 @@ def draw_kernels(
     """The kernels of a fresh hypernetwork, reproducible from `seed`.
 
     A kernel axis of channels without ids gets a latent vector of its own: one
-    element in depthwise layers, the block's width in grouped ones.
+    element in depthwise layers, the block's width in grouped ones. Axes that are not of
+    channels, as the size of an attention's heads, are positions of the kernel.
     """
     latents = draw_latents(graph.num_units, _generator(seed))
 
-    def drawn(site: Site, name: str, weight: Weight, index: int) -> Any:
-        rng = _generator(seed, index)
+    def drawn(site: Site, name: str, weight: Weight, number: tuple[int, int]) -> Any:
+        rng = _generator(seed, *number)
         shape = site.variable(name).shape
-        kernel = draw_direction(shape, fan_in(site, name, weight), embedding_dim, rng)
-        for axis in (len(shape) - 2, len(shape) - 1):
+        fan, axes = fan_in(site, name, weight), weight.channel_axes
+        kernel = draw_direction(shape, fan, embedding_dim, rng, axes)
+        for axis in axes:
             ids = weight.axes[axis]
             if ids is None:
                 latent = draw_latents(shape[axis], rng)
@@ -79,8 +81,8 @@ def draw_kernels(
 def own_kernels(graph: ChannelGraph, exclude: Iterable[str] = ()) -> GeneratedKernels:
     """The model's own kernels as generated ones, with latents of one."""
 
-    def own(site: Site, name: str, weight: Weight, index: int) -> Any:
-        del weight, index
+    def own(site: Site, name: str, weight: Weight, number: tuple[int, int]) -> Any:
+        del weight, number
         return site.variable(name).value
 
     latents = np.ones(graph.num_units, dtype=np.float32)
@@ -99,15 +101,8 @@ def _generated(
         )
         value = make(site, name, weight, number)
         variable = site.variable(name)
-        kernels.append(GeneratedKernel(variable, value, axes, _output_axis(weight)))
+        kernels.append(GeneratedKernel(variable, value, axes, weight.output_axis))
     return tuple(kernels)
-
-
-def _output_axis(weight: Weight) -> int | None:
-    if weight.input_axis is None:
-        return None
-    last = len(weight.axes) - 1
-    return last if weight.input_axis % len(weight.axes) != last else last - 1
 
 
 def _generator(*seed: int) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """What an error of a layer does to the network's output, without labels. TensorFlow."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -11,7 +11,7 @@ from tf_hetero.methods.grouped_convolutions import in_parts
 
 
 def squared_gradients(
-    flat: FlatGraph, layers: Collection[int]
+    flat: FlatGraph, widths: Mapping[int, int]
 ) -> Callable[[list[Any], int], dict[int, Any]]:
     """A function that says how the output follows what some layers make.
 
@@ -21,7 +21,8 @@ def squared_gradients(
 
     Args:
         flat: the network.
-        layers: layers, by identity, each with one output.
+        widths: how many outputs a layer's kernel makes, by the layer's identity; the
+            layer has one output, whose last axes these are.
 
     Returns:
         A function of `(inputs, seed)`; it gives for each layer the sum of `g gᵀ` over
@@ -36,7 +37,7 @@ def squared_gradients(
 
         def run(call: Call, values: list[Any]) -> Any:
             results = call.compute(values)
-            if id(call.operation) in layers:
+            if id(call.operation) in widths:
                 tape.watch(results)
                 made.append((id(call.operation), results))
             return results
@@ -50,7 +51,7 @@ def squared_gradients(
             if gradient is not None:
                 # An activation inside that gives exactly zero lets nothing through.
                 passed = tf.where(output == 0, tf.zeros_like(gradient), gradient)
-                rows = tf.cast(tf.reshape(passed, (-1, output.shape[-1])), tf.float32)
+                rows = tf.cast(tf.reshape(passed, (-1, widths[layer])), tf.float32)
                 square = tf.matmul(rows, rows, transpose_a=True)
                 found[layer] = found[layer] + square if layer in found else square
         return found

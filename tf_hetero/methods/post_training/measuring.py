@@ -48,7 +48,7 @@ def measured_readers(
 
 
 def _mixing(graph: ChannelGraph) -> Mixing:
-    """The kernels that add up channels of a free group, and the ids of those."""
+    """The kernels that add up channels of a free group, and the id of each row."""
     free = np.array([group.frozen is None for group in graph.groups])
     found = {}
     for site in graph.sites:
@@ -60,11 +60,12 @@ def _mixing(graph: ChannelGraph) -> Mixing:
 
 
 def _added_up(site: Site, one: LinearMap) -> Ids | None:
-    """The ids that a kernel adds up, if its rule names them."""
+    """The ids that a kernel adds up, one a row, if its rule names them."""
     weight = site.outcome.weights.get(one.kernel)
     if weight is None or weight.input_axis is None:
         return None
-    return weight.axes[weight.input_axis]
+    ids, shape = weight.axes[weight.input_axis], site.variable(one.kernel).shape
+    return None if ids is None else one.rows(ids, weight.input_axis, shape)
 
 
 class _Measured:
@@ -76,11 +77,12 @@ class _Measured:
         self._flat = graph.flat
         self._positions = calibration.positions
         self._maps = collections.defaultdict(list)
-        for (operation, _), (_, one, _) in mixing.items():
+        widths: dict[int, int] = {}
+        for (operation, _), (site, one, _) in mixing.items():
             self._maps[operation].append(one)
-        self._gradients = (
-            squared_gradients(graph.flat, set(self._maps)) if gradients else None
-        )
+            if not one.inside:  # what the layer makes is what the kernel makes
+                widths[operation] = one.width(site.variable(one.kernel).shape)
+        self._gradients = squared_gradients(graph.flat, widths) if gradients else None
         self._inputs = {key: NormalEquations(centred=True) for key in mixing}
         self._outputs: dict[int, np.ndarray] = {}
         self._pictures = 0
