@@ -9,7 +9,13 @@ from reference import assert_equal_outputs
 import tf_hetero as th
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.rules.base import NOT_SYMBOLIC
-from tf_hetero.testing import masked_outputs, random_inputs, random_masks, randomize
+from tf_hetero.testing import (
+    check_masked_equals_stripped,
+    masked_outputs,
+    random_inputs,
+    random_masks,
+    randomize,
+)
 
 layers, ops = keras.layers, keras.ops
 
@@ -222,6 +228,31 @@ def test_a_layer_that_holds_sizes_is_opened_where_they_are_known():
     x = Resized(6, name="block")(conv(taken, 4, "a"))
     reasons = frozen(keras.Model(taken, head(x)))
     assert reasons["a"].startswith("unknown layer Resized with a call that takes sizes")
+
+
+class Padded(layers.Layer):
+    """Which pads by a list that it holds, and has no weights."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.pads = [[0, 0], [1, 0], [0, 1], [0, 0]]
+
+    def call(self, x):
+        return keras.activations.relu(ops.pad(x, self.pads), negative_slope=0.1)
+
+
+def test_operations_are_made_of_what_a_layer_holds(tmp_path):
+    inputs = image()
+    x = conv(Padded(name="padded")(conv(inputs, 4, "a")), 5, "b")
+    model = randomize(keras.Model(inputs, head(x)))
+    assert frozen(model)["a"] is None
+    small = th.strip(model, {"a": np.array([1, 0, 1, 0], bool)})
+    small.save(tmp_path / "small.keras")
+    x = random_inputs(model)
+    np.testing.assert_array_equal(
+        keras.models.load_model(tmp_path / "small.keras")(x), small(x)
+    )
+    check_masked_equals_stripped(model)
 
 
 def test_a_rule_comes_before_opening():

@@ -60,8 +60,9 @@ StochasticDepth = private("applications.convnext", "StochasticDepth")
 
 def operation_classes(*names: str) -> list[type]:
     """Classes of `keras.ops` by name; names this Keras lacks are left out."""
-    rooms = ("core", "image", "linalg", "math", "nn", "numpy")
-    modules = [importlib.import_module(f"keras.src.ops.{room}") for room in rooms]
+    rooms = [f"ops.{room}" for room in ("core", "image", "linalg", "math", "nn", "numpy")]
+    rooms.append("activations.activations")
+    modules = [importlib.import_module(f"keras.src.{room}") for room in rooms]
     found = [getattr(module, name, None) for name in names for module in modules]
     classes = [c for c in found if isinstance(c, type) and issubclass(c, keras.Operation)]
     return list(dict.fromkeys(classes))

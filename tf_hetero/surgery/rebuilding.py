@@ -187,18 +187,28 @@ def _advice(operation: Any) -> str:
 
 
 def _config(operation: Any) -> dict[str, Any]:
-    """An operation's config; Keras has none for `Identity(dtype=policy)`.
+    """An operation's config, also where Keras has none.
 
-    A layer without arguments of its own is described by those that all layers have.
+    That is so for `Identity(dtype=policy)`, a layer without arguments of its own, and
+    for an operation that was given a list which belongs to a layer.
     """
     try:
         return operation.get_config()
     except NotImplementedError:
-        parameters = list(inspect.signature(type(operation).__init__).parameters)
-        if parameters != ["self", "kwargs"]:
+        _, *names = inspect.signature(type(operation).__init__).parameters
+        if not isinstance(operation, keras.layers.Layer):
+            return {n: _plain(getattr(operation, n)) for n in names if n != "name"}
+        if names != ["kwargs"]:
             raise
         dtype = operation.dtype_policy.name
         return {"name": operation.name, "trainable": operation.trainable, "dtype": dtype}
+
+
+def _plain(value: Any) -> Any:
+    """A value without what Keras wraps lists of a layer in."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
 
 
 def _of_dtype(config: dict[str, Any], dtype: str) -> dict[str, Any]:

@@ -141,7 +141,7 @@ for _class in (
         "Isnan Isneginf Isposinf Isreal Lcm Ldexp LeakyRelu LeftShift Less LessEqual Log "
         "Log10 Log1p Log2 LogSigmoid Logaddexp Logaddexp2 LogicalAnd LogicalNot LogicalOr "
         "LogicalXor Maximum Minimum Mod Multiply NanToNum Negative Nextafter NotEqual "
-        "OnesLike Power Rad2deg Real Reciprocal Relu Relu6 RightShift Round Rsqrt "
+        "OnesLike Power Rad2deg Real Reciprocal ReLU Relu Relu6 RightShift Round Rsqrt "
         "SaturateCast Selu Sigmoid Sign Signbit Silu Sin Sinc Sinh SoftShrink Softplus "
         "Softsign SparsePlus SparseSigmoid Sqrt Square Squareplus StopGradient Subtract "
         "Tan Tanh TanhShrink Threshold TrueDivide Trunc Where ZerosLike".split()
