@@ -90,6 +90,9 @@ def test_where_the_sizes_lie_in_its_layers_it_is_not_nested():
     fine = conv(inputs, 4, "fine")
     lists = [inner(fine), inner(conv(fine, 4, "coarse", strides=2))]
     model = randomize(keras.Model(inputs, layers.Concatenate(axis=1)(lists)))
+    with pytest.warns(UserWarning, match=r"'inner' lie in the model around it.*sizes"):
+        small = stripped(model)
+    assert "inner.hidden" in [layer.name for layer in small.layers]
     check_masked_equals_stripped(model)
 
 

@@ -1,5 +1,6 @@
 """Nested models of a flat graph built again, and names of outputs kept."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -158,4 +159,9 @@ def _inlined(flat: FlatGraph, builder: CallBuilder) -> set[int]:
             inlined.add(id(block.model))
         if made.setdefault(id(block.model), settings) != settings:
             inlined.add(id(block.model))
+            warnings.warn(
+                f"The layers of the nested model {block.name!r} lie in the model around it "
+                "in what comes out: its calls need reshapes to different sizes.",
+                stacklevel=7,
+            )
     return inlined
