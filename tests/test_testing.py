@@ -58,3 +58,21 @@ def test_a_wrong_rule_is_found():
     RULES["now"] = rule(lambda channels: channels[::-1])
     with pytest.raises(AssertionError, match=r"differ by .*'stem': '3 of 6'"):
         testing.check_masked_equals_stripped(model(), MASKS)
+
+
+def test_inputs_are_as_the_model_takes_them():
+    picture = keras.Input((None, 6, 3), name="picture")
+    kind = keras.Input((2,), dtype="int32", name="kind")
+    model = keras.Model({"kind": kind, "picture": picture}, [kind, picture])
+    x = testing.random_inputs(model, batch=4, length=5)
+    assert x["picture"].shape == (4, 5, 6, 3) and x["picture"].dtype == "float32"
+    assert x["kind"].shape == (4, 2) and x["kind"].dtype == "int32"
+    assert set(x["kind"].ravel()) == {0, 1}
+
+
+def test_a_sequential_model_that_no_model_holds():
+    """Its `input` raises in Keras 3.15."""
+    inputs, hidden = keras.Input((8, 8, 3)), keras.layers.Conv2D(6, 3)
+    model = keras.Sequential([inputs, hidden, keras.layers.Flatten()])
+    model.add(keras.layers.Dense(2))
+    assert testing.check_masked_equals_stripped(testing.randomize(model)) <= 1e-5

@@ -12,6 +12,7 @@ import numpy as np
 
 from tf_hetero.data.structures import input_tensors
 from tf_hetero.graph.channels import along
+from tf_hetero.graph.keras_internals import structures
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.stripping import strip
 
@@ -36,12 +37,20 @@ def randomize(model, seed=0):
     return model
 
 
-def random_inputs(model, batch=2, seed=0):
+def random_inputs(model, batch=2, seed=0, length=32):
+    """Noise in the structure of the model's inputs, 0 and 1 where these are integers.
+
+    Axes that the model leaves open are `length` long.
+    """
     rng = np.random.default_rng(seed)
-    return keras.tree.map_structure(
-        lambda x: rng.standard_normal((batch, *x.shape[1:])).astype("float32"),
-        model.input,
-    )
+
+    def noise(tensor):
+        shape = (batch, *(length if n is None else n for n in tensor.shape[1:]))
+        if keras.backend.is_float_dtype(tensor.dtype):
+            return rng.standard_normal(shape).astype("float32")
+        return rng.integers(0, 2, shape).astype(tensor.dtype)
+
+    return keras.tree.map_structure(noise, structures(model)[0])
 
 
 def random_masks(graph, seed=0, fraction=0.5):

@@ -90,6 +90,16 @@ def test_several_named_inputs_and_outputs(tmp_path):
     np.testing.assert_array_equal(made["sum"], a + b)
 
 
+def test_a_sequential_model_that_no_model_holds(tmp_path):
+    """Its `input` raises in Keras 3.15."""
+    inputs = keras.Input((3,), name="x")
+    model = keras.Sequential([inputs, keras.layers.Dense(2, name="y")])
+    th.export(model, tmp_path / "saved")
+    serve = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
+    x = tf.ones((2, 3))
+    np.testing.assert_allclose(serve(x=x)["y"], model(x), atol=1e-6)
+
+
 def test_examples_get_the_type_of_their_input(model, x, tmp_path):
     for number, array in enumerate((x.astype("float64"), (x * 9).astype("uint8"))):
         exported = th.export(model, tmp_path / str(number), examples=array)

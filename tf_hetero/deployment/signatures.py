@@ -58,7 +58,7 @@ def make_signature(
         if preprocessing:
             given = preprocessing(*inputs)
         else:
-            given = tree.pack_sequence_as(model.input, list(inputs))
+            given = tree.pack_sequence_as(_taken(model), list(inputs))
         outputs = model(given, training=False)
         named = _named(after(outputs) if after else outputs, model)
         return named if labels is None else {**named, "label": labels(named)}
@@ -71,6 +71,17 @@ def make_signature(
 def input_names(model: Any) -> list[str]:
     """The names of a model's inputs, as a signature can have them."""
     return _distinct([_plain(tensor.name) for tensor in model.inputs])
+
+
+def _taken(model: Any) -> Any:
+    """The structure of inputs; Sequential has no `input` before it is in a model."""
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+
+
+def _output_names(model: Any) -> list[str]:
+    if isinstance(model, keras.Sequential):  # which keeps them to itself
+        return [model.layers[-1].name]
+    return list(model.output_names)
 
 
 def _model_specs(model: Any) -> tuple[Any, ...]:
@@ -100,7 +111,7 @@ def _named(outputs: Any, model: Any) -> dict[str, Any]:
     if isinstance(outputs, Mapping):
         return {_plain(name): y for name, y in outputs.items()}
     values = tree.flatten(outputs)
-    names = list(model.output_names)
+    names = _output_names(model)
     if len(names) != len(values):
         names = [f"output_{number}" for number in range(len(values))]
     return dict(zip(_distinct([_plain(name) for name in names]), values, strict=True))

@@ -187,8 +187,11 @@ _BACKBONES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
-def builders(size: int) -> dict[str, Callable[[], keras.Model]]:
-    """`{name: function that builds the backbone}` for pictures of this size."""
+def builders(size: int | None) -> dict[str, Callable[[], keras.Model]]:
+    """`{name: function that builds the backbone}` for pictures of this size.
+
+    None leaves the size open.
+    """
     import keras_hub
 
     def builder(family: str, argument: str, settings: dict[str, Any]):
