@@ -76,3 +76,30 @@ def test_a_sequential_model_that_no_model_holds():
     model = keras.Sequential([inputs, hidden, keras.layers.Flatten()])
     model.add(keras.layers.Dense(2))
     assert testing.check_masked_equals_stripped(testing.randomize(model)) <= 1e-5
+
+
+class Shrunken(keras.layers.Layer):
+    """Has weights of its own, so that it is not opened, and resizes before a norm."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.resizing = keras.layers.Resizing(4, 4)
+        self.norm = keras.layers.BatchNormalization()
+
+    def build(self, shape):
+        self.norm.build((None, 4, 4, shape[-1]))
+        self.factor = self.add_weight(shape=(1,), initializer="ones", name="factor")
+
+    def call(self, x):
+        return self.norm(self.resizing(x)) * self.factor
+
+
+def test_calls_are_those_of_predict():
+    """Layers of preprocessing train unless told otherwise, and so does what follows."""
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(6, 3)(keras.layers.RandomFlip()(inputs))
+    x = keras.layers.Flatten()(Shrunken()(x))
+    model = testing.randomize(keras.Model(inputs, keras.layers.Dense(2)(x)))
+    pictures = testing.random_inputs(model)
+    outputs = testing.masked_outputs(model, {}, pictures)
+    assert testing.difference(outputs, model.predict(pictures, verbose=0)) <= 1e-6

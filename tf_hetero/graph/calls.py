@@ -61,17 +61,21 @@ class Call:
             return self.plain.value(name)
         return keras.ops.convert_to_numpy(self.weights[name])
 
-    def compute(self, values: list[Any], **changes: Any) -> Any:
-        """Runs the call on values in the place of its tensors.
+    def compute(self, values: list[Any]) -> Any:
+        """Runs the call on values in the place of its tensors, as in `predict`.
+
+        Every layer is told that it is not trained, as a functional model does. Left to
+        themselves, layers of augmentation would augment.
 
         Args:
             values: one for each of `inputs`.
-            **changes: keyword arguments that the call does not give itself.
         """
         if self.plain is not None:
             return self.plain.compute(values[0])
         args, kwargs = fill(self, values)
-        return self.operation(*args, **{**changes, **kwargs})
+        if isinstance(self.operation, keras.layers.Layer):
+            kwargs = {**kwargs, "training": False}
+        return self.operation(*args, **kwargs)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from keras import ops
 from tf_hetero.data.structures import input_tensors
 from tf_hetero.graph.calls import Call
 from tf_hetero.graph.channels import ChannelGraph, Ids, Site
-from tf_hetero.graph.flattening import takes_training
 
 _NORMALIZING = (
     keras.layers.LayerNormalization,
@@ -39,12 +38,6 @@ class GatedModel:
         self._graph = graph
         self._sites = {id(site.call): site for site in graph.sites}
         self._kernels = _mixing_kernels(graph)
-        self._inference = {
-            id(call.operation): (
-                {"training": False} if takes_training(call.operation) else {}
-            )
-            for call in graph.flat.calls
-        }
 
     def __call__(self, inputs: Any, gates: Any) -> Any:
         """The outputs for a batch of inputs.
@@ -65,7 +58,7 @@ class GatedModel:
             if ids is not None and _normalises_over_channels(site, ids):
                 weights = ops.expand_dims(ops.take(gates, self._graph.units(ids)), 0)
                 return _normalized(call.operation, values[0], weights)
-            outputs = call.compute(values, **self._inference[id(call.operation)])
+            outputs = call.compute(values)
             losses.extend(scope.losses)
             scope.losses.clear()  # the next call of a shared layer would drop them
             return outputs
