@@ -24,10 +24,18 @@ EXTRAS = {
     "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
     "serve": ["absl-py", "aiohttp>=3.14"],
     "hub": ["keras-hub>=0.32"],
+    "zoo": [  # what tools.coverage --third_party proves
+        "keras-hub>=0.32",
+        "keras-unet-collection>=0.1.13",
+        "kimm>=0.2.5",
+        "kyolo>=0.1.5",
+        "medicai>=0.0.4",
+        "segmodels-keras>=0.1.0.dev13",
+    ],
     "gpu": ["tensorflow[and-cuda]>=2.21"],
     "neighbours": ["torch-pruning>=1.6", "torchvision"],
 }
-# What runs on any machine; the last three are large, and for some machines only.
+# What runs on any machine; the last four are large, and for some machines only.
 EXTRAS["all"] = [p for extra in ("train", "tfmot", "onnx", "serve") for p in EXTRAS[extra]]
 EXTRAS["test"] = [
     *EXTRAS["all"],

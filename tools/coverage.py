@@ -1,7 +1,9 @@
-"""Which models shrink: every builder of keras.applications, and keras-hub's backbones.
+"""Which models shrink: builders of keras.applications, and what others build on Keras.
 
     python -m tools.coverage
-    python -m tools.coverage --hub
+    python -m tools.coverage --hub          # keras-hub's backbones
+    python -m tools.coverage --third_party  # detectors, segmenters, other model zoos
+    python -m tools.coverage --patterns     # models as their users write them
 
 Each model is proved in a process of its own (`tools.proofs.proof`). Results go to
 `results/coverage/`, one JSON file a model, and from there into `docs/coverage.md`. A
@@ -22,6 +24,10 @@ from typing import Any
 from absl import app, flags
 
 _HUB = flags.DEFINE_bool("hub", False, "keras-hub's backbones instead; needs keras-hub.")
+_ZOO = flags.DEFINE_bool(
+    "third_party", False, "Models of other packages instead; needs the extra zoo."
+)
+_PATTERNS = flags.DEFINE_bool("patterns", False, "Models as users write them instead.")
 _MODELS = flags.DEFINE_string("models", ".*", "A regular expression: which models.")
 _SIZE = flags.DEFINE_integer("size", 96, "Pixels a side.", lower_bound=75)
 _RESULTS = flags.DEFINE_string("results", "results/coverage", "Folder of the results.")
@@ -33,11 +39,11 @@ _HERE = flags.DEFINE_string("here", "", "Internal: FAMILY.NAME to prove in this 
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
-    family = "hub" if _HUB.value else "applications"
     if _HERE.value:
         print(json.dumps(_prove_here(*_HERE.value.split(".", 1))))
         return
     try:
+        family = _family()
         regressions = cover(family, _names(family))
     except ValueError as error:
         sys.exit(f"error: {error}")
@@ -46,6 +52,15 @@ def main(argv: list[str]) -> None:
     for line in regressions:
         print(f"regression: {line}")
     sys.exit(1 if regressions else 0)
+
+
+def _family() -> str:
+    flagged = {"hub": _HUB, "zoo": _ZOO, "patterns": _PATTERNS}
+    chosen = [family for family, flag in flagged.items() if flag.value]
+    if len(chosen) > 1:
+        names = ", ".join(f"--{flagged[family].name}" for family in chosen)
+        raise ValueError(f"One kind of models must be chosen. Received: {names}")
+    return chosen[0] if chosen else "applications"
 
 
 def cover(family: str, names: list[str]) -> list[str]:
@@ -87,18 +102,26 @@ def builders(family: str, size: int) -> dict[str, Callable[[], Any]]:
     """`{name: function that builds the model}`, in the family's order.
 
     Raises:
-        ValueError: if keras-hub is needed and missing.
+        ValueError: if packages that are needed are missing.
     """
-    if family == "hub":
-        try:
+    try:
+        if family == "hub":
             from tools.proofs import hub_models
 
             return hub_models.builders(size)
-        except ImportError as error:
-            raise ValueError(
-                "The backbones come from keras-hub, which is not installed. Received: "
-                "--hub. Install it: pip install 'tf_hetero[hub]'."
-            ) from error
+        if family == "zoo":
+            from tools.proofs import zoo_models
+
+            return zoo_models.builders(size)
+    except ImportError as error:
+        raise ValueError(
+            f"The models come from packages that must be installed. Received: {error} "
+            f"Install them: pip install 'tf_hetero[{family}]'."
+        ) from error
+    if family == "patterns":
+        from tools.proofs import patterns
+
+        return patterns.builders(size)
     import keras
 
     def builder(make: Callable[..., Any]) -> Callable[[], Any]:

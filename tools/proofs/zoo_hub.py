@@ -3,6 +3,7 @@
 As there, sizes are those of a small published network or of the documentation.
 """
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,48 @@ _VIT_DET: dict[str, Any] = {
     "patch_size": 16,
     "num_output_channels": 16,
     "window_size": 2,
+}
+_HGNETV2: dict[str, Any] = {
+    "stem_channels": [3, 16, 16],
+    "stackwise_stage_filters": [
+        [16, 16, 32, 1, 3, 3],
+        [32, 16, 64, 1, 3, 3],
+        [64, 32, 96, 2, 3, 5],
+        [96, 48, 128, 1, 3, 5],
+    ],
+    "apply_downsample": [False, True, True, True],
+    "use_lightweight_conv_block": [False, False, True, True],
+    "depths": [1, 1, 2, 1],
+    "hidden_sizes": [32, 64, 96, 128],
+    "embedding_size": 16,
+    "use_learnable_affine_block": True,
+    "hidden_act": "relu",
+}
+_D_FINE: dict[str, Any] = {
+    "decoder_in_channels": [32, 32],
+    "encoder_hidden_dim": 32,
+    "num_denoising": 0,
+    "num_labels": 5,
+    "hidden_dim": 32,
+    "learn_initial_query": False,
+    "num_queries": 12,
+    "feat_strides": [16, 32],
+    "num_feature_levels": 2,
+    "encoder_in_channels": [96, 128],
+    "encode_proj_layers": [1],
+    "num_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "num_encoder_layers": 1,
+    "hidden_expansion": 0.34,
+    "depth_multiplier": 0.5,
+    "eval_idx": -1,
+    "num_decoder_layers": 2,
+    "decoder_attention_heads": 4,
+    "decoder_ffn_dim": 64,
+    "decoder_n_points": [3, 3],
+    "lqe_hidden_dim": 16,
+    "num_lqe_layers": 2,
+    "seed": 0,
 }
 
 
@@ -75,8 +118,6 @@ def _backbone(size: int, name: str, settings: dict[str, Any]) -> keras.Model:
 
 
 def _encoder(size: int, module: str, name: str) -> keras.Model:
-    import importlib
-
     found = importlib.import_module(f"keras_hub.src.models.{module}")
     return getattr(found, name)(image_shape=(size, size, 3), **_PATCHES)
 
@@ -185,56 +226,13 @@ def _sam(size: int) -> keras.Model:
 
 
 def _d_fine(size: int) -> keras.Model:
-    hidden = 32
-    encoder = _made(
-        "HGNetV2Backbone",
-        stem_channels=[3, 16, 16],
-        stackwise_stage_filters=[
-            [16, 16, 32, 1, 3, 3],
-            [32, 16, 64, 1, 3, 3],
-            [64, 32, 96, 2, 3, 5],
-            [96, 48, 128, 1, 3, 5],
-        ],
-        apply_downsample=[False, True, True, True],
-        use_lightweight_conv_block=[False, False, True, True],
-        depths=[1, 1, 2, 1],
-        hidden_sizes=[32, 64, 96, 128],
-        embedding_size=16,
-        use_learnable_affine_block=True,
-        hidden_act="relu",
-        image_shape=(size, size, 3),
-        out_features=["stage3", "stage4"],
-    )
+    shape = {"image_shape": (size, size, 3), "out_features": ["stage3", "stage4"]}
     backbone = _made(
         "DFineBackbone",
-        backbone=encoder,
-        decoder_in_channels=[hidden, hidden],
-        encoder_hidden_dim=hidden,
-        num_denoising=0,
-        num_labels=5,
-        hidden_dim=hidden,
-        learn_initial_query=False,
-        num_queries=12,
+        backbone=_made("HGNetV2Backbone", **_HGNETV2, **shape),
         anchor_image_size=(size, size),
-        feat_strides=[16, 32],
-        num_feature_levels=2,
-        encoder_in_channels=[96, 128],
-        encode_proj_layers=[1],
-        num_attention_heads=4,
-        encoder_ffn_dim=64,
-        num_encoder_layers=1,
-        hidden_expansion=0.34,
-        depth_multiplier=0.5,
-        eval_idx=-1,
-        num_decoder_layers=2,
-        decoder_attention_heads=4,
-        decoder_ffn_dim=64,
-        decoder_n_points=[3, 3],
-        lqe_hidden_dim=16,
-        num_lqe_layers=2,
-        out_features=["stage3", "stage4"],
-        image_shape=(size, size, 3),
-        seed=0,
+        **_D_FINE,
+        **shape,
     )
     return _made(
         "DFineObjectDetector", backbone=backbone, num_classes=5, bounding_box_format="yxyx"

@@ -1,6 +1,7 @@
 """Models for pictures and volumes: segmodels-keras, keras-unet-collection, medicai.
 
-A recipe is `(module, function, settings)`.
+A recipe is `(module, function, settings)`. TransUNET of keras-unet-collection is missing:
+it calls TensorFlow's functions on symbolic tensors, which Keras 3 refuses.
 """
 
 from typing import Any
@@ -18,9 +19,14 @@ _UNETS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet": ("unet", _PLAIN),
     "unet-strided": ("unet", {**_NORMED, "pool": False, "unpool": False}),
     "unet-gelu": ("unet", {**_PLAIN, "activation": "GELU", "unpool": "nearest"}),
-    "unet-MobileNetV2": (
+    "unet-EfficientNetB0": (
         "unet",
-        {**_NORMED, "backbone": "MobileNetV2", "weights": None, "freeze_backbone": False},
+        {
+            **_NORMED,
+            "backbone": "EfficientNetB0",
+            "weights": None,
+            "freeze_backbone": False,
+        },
     ),
     "unet_plus": ("unet_plus", _NORMED),
     "unet_plus-supervised": ("unet_plus", {**_NORMED, "deep_supervision": True}),
@@ -35,10 +41,6 @@ _UNETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "u2net": ("u2net", {**_DOWN, "batch_norm": True}),
     "u2net-supervised": ("u2net", {**_DOWN, "deep_supervision": True}),
-    "transunet": (
-        "transunet",
-        {**_PLAIN, "embed_dim": 48, "num_mlp": 96, "num_heads": 3, "num_transformer": 2},
-    ),
     "swin_unet": (
         "swin_unet",
         {
