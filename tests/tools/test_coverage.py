@@ -100,11 +100,19 @@ def test_the_page_shows_every_model():
     }
     text = page([result_of(), failed])
     line = (
-        "| Net | 1,234 | 56 | 90.0% | model input; model output (2) | 50.0% | 3e-07 | 12 |"
+        "| Net | 1,234 | 56 | 90.0% | model input; model output (2) | 50.0% | 3e-07 |"
+        "  |  |  |  | 12 |"  # stored before the other columns were
     )
     assert line == row(result_of())
     assert line in text and "| Other | it broke |" in text
     assert "## keras.applications: 1 of 2" in text
+
+
+def test_the_page_says_what_neither_model_can():
+    uses = {"saved": "yes", "exported": "it says no", "trained": "yes"}
+    result = result_of(untraced_error=2e-7, **uses)
+    assert row(result).endswith("| 3e-07 | 2e-07 | yes | neither | yes | 12 |")
+    assert "| Net | exported | it says no |" in page([result])
 
 
 def run(tmp_path, *arguments):
@@ -130,6 +138,12 @@ def test_models_that_match_nothing(tmp_path):
     done = run(tmp_path, "--models=LeNet")
     assert done.returncode == 1
     assert "error: --models must match a model. Received: 'LeNet'" in done.stderr
+
+
+def test_one_kind_of_models_at_a_time(tmp_path):
+    done = run(tmp_path, "--hub", "--third_party")
+    assert done.returncode == 1
+    assert "One kind of models" in done.stderr and "--third_party" in done.stderr
 
 
 def test_outputs_that_prove_nothing_are_refused():
