@@ -181,3 +181,64 @@ def test_the_layer_itself_is_left_alone():
     np.testing.assert_array_equal(keras.random.normal((3,)), expected)
     np.testing.assert_array_equal(layer.gamma, before)
     assert len(layer._inbound_nodes) == 1
+
+
+class Standardized(layers.Conv2D):
+    """Its kernel has mean 0 and variance 1 over what it reads, times a gain."""
+
+    def build(self, shape):
+        super().build(shape)
+        self.gain = self.add_weight(shape=(self.filters,), name="gain")
+
+    def call(self, x):
+        kernel = self.kernel - ops.mean(self.kernel, axis=(0, 1, 2), keepdims=True)
+        kernel = kernel / ops.std(kernel, axis=(0, 1, 2), keepdims=True)
+        return self.convolution_op(x, kernel * self.gain) + self.bias
+
+
+class Mirrored(layers.Conv2D):
+    """Which pads by reflection."""
+
+    def call(self, x):
+        x = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+        return super().call(x)
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], self.filters)
+
+
+class Halved(layers.Dense):
+    """Whose first output is not like the others."""
+
+    def call(self, x):
+        y = super().call(x)
+        return ops.concatenate([y[..., :1] * 0.5, y[..., 1:] * 2.0], axis=-1)
+
+
+def with_a_subclass(layer):
+    """a (6) -> layer (4) -> b (5)"""
+    inputs = image()
+    x = layer(conv(inputs, 6, "a"))
+    return randomize(keras.Model(inputs, head(conv(x, 5, "b"))))
+
+
+def test_a_subclass_that_does_what_its_class_does_shrinks_as_that():
+    model = with_a_subclass(Mirrored(4, 3, name="own"))
+    assert {name for name, why in states(model).items() if not why} == {"a", "own", "b"}
+    check_masked_equals_stripped(model)
+    assert th.count(model).macs == 64 * (27 * 6 + 54 * 4 + 36 * 5) + 15
+
+
+def test_a_kernel_that_is_standardised_keeps_what_it_reads():
+    model = with_a_subclass(Standardized(4, 3, padding="same", name="own"))
+    found = states(model)
+    assert found["a"].startswith("unknown layer Standardized")
+    assert found["own"] is None, "its gain follows"
+    check_masked_equals_stripped(model)
+    small = th.strip(model, {"own": np.array([1, 0, 1, 0], bool)}).get_layer("own")
+    np.testing.assert_array_equal(small.gain, model.get_layer("own").gain[::2])
+
+
+def test_a_subclass_that_does_something_else_is_frozen():
+    found = states(with_a_subclass(Halved(4, name="own")))
+    assert found["own"].startswith("unknown layer Halved")

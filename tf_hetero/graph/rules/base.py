@@ -181,6 +181,12 @@ def rule_for(operation: Any) -> Rule:
     return _RULES.get(type(operation), unknown)
 
 
+def inherited_rule(operation: Any) -> Rule | None:
+    """The rule of the nearest class that `operation` inherits from, if one has any."""
+    rules = (_RULES.get(base) for base in type(operation).__mro__[1:])
+    return next((rule for rule in rules if rule is not None), None)
+
+
 def unknown(call: RuleCall) -> Outcome:
     """The rule of everything without a rule: nothing is assumed."""
     is_layer = isinstance(call.operation, keras.layers.Layer)
