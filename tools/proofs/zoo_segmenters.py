@@ -1,7 +1,8 @@
 """Models for pictures and volumes: segmodels-keras, keras-unet-collection, medicai.
 
-A recipe is `(module, function, settings)`. TransUNET of keras-unet-collection is missing:
-it calls TensorFlow's functions on symbolic tensors, which Keras 3 refuses.
+A recipe is `(module, function, settings)`. Two models of keras-unet-collection are missing,
+TransUNET and Swin-UNET: they cannot be built with Keras 3, which has neither TensorFlow's
+functions on symbolic tensors nor `TensorShape`s.
 """
 
 from typing import Any
@@ -41,20 +42,6 @@ _UNETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "u2net": ("u2net", {**_DOWN, "batch_norm": True}),
     "u2net-supervised": ("u2net", {**_DOWN, "deep_supervision": True}),
-    "swin_unet": (
-        "swin_unet",
-        {
-            "filter_num_begin": 32,
-            "n_labels": 2,
-            "depth": 3,
-            "stack_num_down": 2,
-            "stack_num_up": 2,
-            "patch_size": (4, 4),
-            "num_heads": [2, 4, 4],
-            "window_size": [4, 2, 2],
-            "num_mlp": 64,
-        },
-    ),
 }
 _MEDICAI_CLASSIFIERS = """
 ConvNeXtTiny ConvNeXtV2Atto DenseNet121 EfficientNetB0 EfficientNetV2B0 MixViTB0 ResNet18
