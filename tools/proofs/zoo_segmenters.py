@@ -1,8 +1,8 @@
 """Models for pictures and volumes: segmodels-keras, keras-unet-collection, medicai.
 
-A recipe is `(module, function, settings)`. Two models of keras-unet-collection are missing,
-TransUNET and Swin-UNET: they cannot be built with Keras 3, which has neither TensorFlow's
-functions on symbolic tensors nor `TensorShape`s.
+A recipe is `(module, function, settings)`. Three models of keras-unet-collection are
+missing, ResUNet-a, TransUNET and Swin-UNET: they cannot be built with Keras 3, whose
+symbolic tensors are not TensorFlow's.
 """
 
 from typing import Any
@@ -32,14 +32,10 @@ _UNETS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet_plus": ("unet_plus", _NORMED),
     "unet_plus-supervised": ("unet_plus", {**_NORMED, "deep_supervision": True}),
     "unet_3plus": ("unet_3plus", {**_DOWN, "batch_norm": True}),
-    "vnet": ("vnet", _NORMED),
+    "vnet": ("vnet", {**_NORMED, "pool": False, "unpool": False}),
     "att_unet": ("att_unet", _NORMED),
     "att_unet-multiply": ("att_unet", {**_NORMED, "attention": "multiply"}),
     "r2_unet": ("r2_unet", _NORMED),
-    "resunet_a": (
-        "resunet_a",
-        {**_PLAIN, "dilation_num": [1, 3], "aspp_num_down": 64, "aspp_num_up": 32},
-    ),
     "u2net": ("u2net", {**_DOWN, "batch_norm": True}),
     "u2net-supervised": ("u2net", {**_DOWN, "deep_supervision": True}),
 }
