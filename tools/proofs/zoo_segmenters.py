@@ -1,7 +1,8 @@
 """Models for pictures and volumes: segmodels-keras, keras-unet-collection, medicai.
 
-A recipe is `(module, function, settings)`. TransUNET of keras-unet-collection is missing:
-it calls TensorFlow's functions on symbolic tensors, which Keras 3 refuses.
+A recipe is `(module, function, settings)`. Three models of keras-unet-collection are
+missing, ResUNet-a, TransUNET and Swin-UNET: they cannot be built with Keras 3, whose
+symbolic tensors are not TensorFlow's.
 """
 
 from typing import Any
@@ -31,30 +32,12 @@ _UNETS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet_plus": ("unet_plus", _NORMED),
     "unet_plus-supervised": ("unet_plus", {**_NORMED, "deep_supervision": True}),
     "unet_3plus": ("unet_3plus", {**_DOWN, "batch_norm": True}),
-    "vnet": ("vnet", _NORMED),
+    "vnet": ("vnet", {**_NORMED, "pool": False, "unpool": False}),
     "att_unet": ("att_unet", _NORMED),
     "att_unet-multiply": ("att_unet", {**_NORMED, "attention": "multiply"}),
     "r2_unet": ("r2_unet", _NORMED),
-    "resunet_a": (
-        "resunet_a",
-        {**_PLAIN, "dilation_num": [1, 3], "aspp_num_down": 64, "aspp_num_up": 32},
-    ),
     "u2net": ("u2net", {**_DOWN, "batch_norm": True}),
     "u2net-supervised": ("u2net", {**_DOWN, "deep_supervision": True}),
-    "swin_unet": (
-        "swin_unet",
-        {
-            "filter_num_begin": 32,
-            "n_labels": 2,
-            "depth": 3,
-            "stack_num_down": 2,
-            "stack_num_up": 2,
-            "patch_size": (4, 4),
-            "num_heads": [2, 4, 4],
-            "window_size": [4, 2, 2],
-            "num_mlp": 64,
-        },
-    ),
 }
 _MEDICAI_CLASSIFIERS = """
 ConvNeXtTiny ConvNeXtV2Atto DenseNet121 EfficientNetB0 EfficientNetV2B0 MixViTB0 ResNet18
