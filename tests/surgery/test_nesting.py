@@ -142,6 +142,35 @@ def test_every_method_keeps_the_nested_model(method):
     assert th.count(small).macs <= 0.6 * th.count(model).macs
 
 
+class Holder(layers.Layer):
+    """Which holds a model of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        inputs = keras.Input((None, None, 4))
+        self.inner = keras.Model(inputs, conv(inputs, 4, "c"), name="inner")
+
+    def call(self, x):
+        return self.inner(x) + x
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+def test_a_model_in_a_layer_has_the_name_of_the_layer_in_front():
+    """Two layers may hold models of one name."""
+    inputs = keras.Input((8, 8, 3))
+    x = conv(inputs, 4, "a")
+    for name in ("first", "second"):
+        x = Holder(name=name)(x)
+    model = randomize(keras.Model(inputs, head(x)))
+    masks = random_masks(th.trace(model))
+    small = th.strip(model, masks)
+    names = [[group.name for group in th.trace(m).groups] for m in (model, small)]
+    assert names[0] == names[1]
+    assert small.get_layer("second.inner").get_layer("c").filters == masks["a"].sum()
+
+
 class Picky(layers.Layer):
     """Takes a number of channels that no config says."""
 
@@ -157,8 +186,6 @@ class Picky(layers.Layer):
 def test_a_model_that_would_not_run_is_not_given():
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, head(Picky(name="picky")(conv(inputs, 4, "a"))))
-    graph = th.trace(model)
-    assert graph.groups[1].frozen, "an unknown layer"
     th.register_rule(Picky, lambda call: th.Outcome((call.inputs[0],)))
     message = r"'picky' of class Picky, which raises TypeError.*exclude="
     with pytest.raises(ValueError, match=message):

@@ -21,6 +21,9 @@ class CallBuilder(Protocol):
     def settings(self, call: Call) -> Any:
         """What of a layer's config and arguments depends on widths."""
 
+    def name_in_place(self, name: str) -> str:
+        """A name without those of the nested models around."""
+
     def inside(self, block: Block) -> AbstractContextManager[None]:
         """The layers made in this context lie in a nested model."""
 
@@ -92,7 +95,7 @@ class Nesting:
         model = keras.Model(
             tree.pack_sequence_as(own_inputs, inputs),
             tree.pack_sequence_as(own_outputs, outputs),
-            name=block.model.name,
+            name=self._builder.name_in_place(block.name),
         )
         if not block.model.trainable:
             model.trainable = False

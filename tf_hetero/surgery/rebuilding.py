@@ -171,7 +171,10 @@ class Builder:
     def _name(self, name: str) -> str:
         """The name of a clone, in the model in which it lies."""
         number = self._names[name] = self._names.get(name, -1) + 1
-        name = f"{name}_copy{number}" if number else name
+        return self.name_in_place(f"{name}_copy{number}" if number else name)
+
+    def name_in_place(self, name: str) -> str:
+        """A name without those of the nested models around."""
         return name.removeprefix(f"{self._block.name}.") if self._block else name
 
 
