@@ -26,7 +26,7 @@ def test_examples_about_layers_run():
     pytest.importorskip("tensorflow")
     names = {"__name__": "docs"}
     found = blocks("docs/layers.md")
-    assert len(found) == 5
+    assert len(found) == 6
     for block in found:
         exec(compile(block, "docs/layers.md", "exec"), names)
 

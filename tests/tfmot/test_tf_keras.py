@@ -375,7 +375,7 @@ def double():
             r"must be a plain model. Received: a hyper model.*tf_hetero.strip",
         ),
         (double, r"float32 models. Received: layer 'a' with dtype policy 'float64'"),
-        (lambda: picture_of(Own(3, 1, name="own")), r"'own' of class Own, for which there"),
+        (lambda: picture_of(Own(3, 1, name="own")), r"'own' of class Own, with weights of"),
         (
             lambda: picture_of(layers.Lambda(half, mask=lambda x, mask: mask, name="half")),
             r"'half' of class Lambda, for which there is no conversion. Replace it by",

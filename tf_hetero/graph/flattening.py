@@ -192,7 +192,7 @@ def _inside(node: Any, tensors: dict[int, Tensor], training: Any) -> tuple[Any, 
     operation = node.operation
     if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
         return operation, ""
-    if not can_be_opened(operation):
+    if isinstance(operation, StandIn) or not can_be_opened(operation):
         return None, ""
     try:
         arguments = _replaced(tensors, *_arguments(node, training))

@@ -16,11 +16,11 @@ from tf_hetero.graph.rules.activations import activated, own_activation
 from tf_hetero.graph.rules.base import (
     ATTENTION,
     LAYOUT,
-    MIXING,
     NO_CHANNELS,
     RuleCall,
     register_rule,
 )
+from tf_hetero.graph.rules.mixing import mixing
 
 _EQUATION = re.compile(
     r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?"
@@ -174,7 +174,7 @@ def einsum(call: RuleCall) -> Outcome:
     """`ops.einsum` of tensors: ids along a letter that all of them keep."""
     operands, arrow, outputs = call.operation.subscripts.replace(" ", "").partition("->")
     if not arrow or "." in operands:
-        return call.frozen(MIXING)
+        return mixing(call)
     return _product(call, operands.split(","), outputs)
 
 
@@ -182,7 +182,7 @@ def matmul(call: RuleCall) -> Outcome:
     """`ops.matmul` of two stacks of matrices, as an equation."""
     shapes = [tuple(shape[:-2]) for shape in call.input_shapes]
     if len(shapes) != 2 or shapes[0] != shapes[1] or not shapes[0]:
-        return call.frozen(MIXING)
+        return mixing(call)
     stack = string.ascii_lowercase[: len(shapes[0])]
     return _product(call, [f"{stack}XY", f"{stack}YZ"], f"{stack}XZ")
 
@@ -193,17 +193,17 @@ def _product(call: RuleCall, operands: Sequence[str], outputs: str) -> Outcome:
         return call.frozen(NO_CHANNELS)
     ranks = [len(shape) for shape in call.input_shapes]
     if [len(a) for a in operands] != ranks or not _by_batch(*operands, outputs):
-        return call.frozen(MIXING)
+        return mixing(call)
     pairs = zip(operands, inputs, strict=True)
     found = [(a[1 + varying_axis(ids)], ids) for a, ids in pairs if ids.size > 1]
     letters = {letter for letter, _ in found}
     letter = letters.pop() if len(letters) == 1 else ""
     held = sum(letter in operand for operand in operands)
     if not letter or letter not in outputs or held != len(found):
-        return call.frozen(MIXING)
+        return mixing(call)
     rows = [ids.ravel() for _, ids in found]
     if any(row.size != rows[0].size for row in rows):
-        return call.frozen(MIXING)
+        return mixing(call)
     for row in rows[1:]:
         call.unify(rows[0], row)
     shape = [rows[0].size if a == letter else 1 for a in outputs[1:]]
