@@ -9,7 +9,9 @@ from keras import tree
 from tf_hetero.graph.calls import Call, FlatGraph
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import flatten
-from tf_hetero.widths.counting import at_sizes
+from tf_hetero.widths.counting import NOMINAL_SIZE, at_sizes
+
+_SIZES = 32, NOMINAL_SIZE  # where sizes are open; the small one costs less
 
 
 def check_runs(model: keras.Model, whole: ChannelGraph) -> None:
@@ -20,22 +22,28 @@ def check_runs(model: keras.Model, whole: ChannelGraph) -> None:
 
     Args:
         model: the model.
-        whole: what it was made from. Sizes that it leaves open are nominal ones here,
-            and what it does not take itself is no fault of the other.
+        whole: what it was made from. What this does not take itself, where it leaves
+            sizes open, is no fault of the other.
     """
     flat = flatten(model)
-    shapes = at_sizes(whole.flat)
-    failure = _failure(flat, shapes)
-    if failure is None or _failure(whole.flat, shapes) is not None:
-        return
-    call, error = failure
+    for size in _SIZES:
+        shapes = at_sizes(whole.flat, size)
+        failure = _failure(flat, shapes)
+        if failure is None:
+            return
+        if _failure(whole.flat, shapes) is None:
+            call, error = failure
+            raise _does_not_run(call, error) from error
+
+
+def _does_not_run(call: Call, error: Exception) -> ValueError:
     lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    raise ValueError(
+    return ValueError(
         "What is built anew must run. Received: layer or operation "
         f"{call.name!r} of class {type(call.operation).__name__}, which raises "
         f"{type(error).__name__}: {lines[0][:200]} Replace it, or keep its channels with "
         "exclude=."
-    ) from error
+    )
 
 
 def _failure(flat: FlatGraph, shapes: Sequence[tuple]) -> tuple[Call, Exception] | None:

@@ -159,11 +159,11 @@ def at_nominal_size(graph: ChannelGraph) -> ChannelGraph:
     return trace(graph, input_shape=nominal)
 
 
-def at_sizes(flat: FlatGraph) -> list[tuple]:
-    """Shapes of the inputs without the batch axis, nominal where sizes are open."""
+def at_sizes(flat: FlatGraph, size: int = NOMINAL_SIZE) -> list[tuple]:
+    """Shapes of the inputs without the batch axis, with `size` where one is open."""
     shapes = [tensor.shape[1:] for tensor in tree.flatten(flat.inputs)]
     return [
-        tuple(NOMINAL_SIZE if size is None else size for size in shape[:-1]) + shape[-1:]
+        tuple(size if known is None else known for known in shape[:-1]) + shape[-1:]
         for shape in shapes
     ]
 
