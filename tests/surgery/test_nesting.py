@@ -8,7 +8,7 @@ from graphs import conv, head
 import tf_hetero as th
 from tf_hetero.testing import check_masked_equals_stripped, random_masks, randomize
 
-layers = keras.layers
+layers, ops = keras.layers, keras.ops
 
 
 def backbone(trainable=True):
@@ -237,3 +237,26 @@ def test_quantized_models_are_refused():
     model.quantize("int8")
     with pytest.raises(ValueError, match=r"not be quantized.*'int8.*Shrink the model"):
         th.trace(model)
+
+
+class Shrunken(layers.Layer):
+    """Which is of another size when it is made again."""
+
+    def __init__(self, size=2, **kwargs):
+        super().__init__(**kwargs)
+        self.w = self.add_weight(shape=(size,), name="w")
+
+    def call(self, x):
+        return x * ops.sum(self.w)
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+def test_weights_of_another_shape_are_refused():
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, head(Shrunken(3)(conv(inputs, 4, "a"))))
+    with pytest.raises(
+        ValueError, match=r"same weights.*Shrunken.*\['w'\] here and .*\(2,\)"
+    ):
+        th.strip(model, {})
