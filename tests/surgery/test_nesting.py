@@ -256,7 +256,5 @@ class Shrunken(layers.Layer):
 def test_weights_of_another_shape_are_refused():
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, head(Shrunken(3)(conv(inputs, 4, "a"))))
-    with pytest.raises(
-        ValueError, match=r"same weights.*Shrunken.*here and .*\(2,\)"
-    ):
+    with pytest.raises(ValueError, match=r"same weights.*Shrunken.*here and .*\(2,\)"):
         th.strip(model, {})
