@@ -219,7 +219,10 @@ METHODS = {
 }
 
 
-@pytest.mark.parametrize("case", ["vision_transformer", "attention_by_einsum"])
+@pytest.mark.parametrize(
+    "case",
+    ["vision_transformer", pytest.param("attention_by_einsum", marks=pytest.mark.long)],
+)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.filterwarnings("ignore:The search ended")
 @pytest.mark.filterwarnings("ignore:The model seems not to be trained")
