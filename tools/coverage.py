@@ -1,14 +1,15 @@
 """Which models shrink: builders of keras.applications, and what others build on Keras.
 
     python -m tools.coverage
-    python -m tools.coverage --hub          # keras-hub's backbones
-    python -m tools.coverage --third_party  # detectors, segmenters, other model zoos
-    python -m tools.coverage --patterns     # models as their users write them
+    python -m tools.coverage --hub
+    python -m tools.coverage --third_party
+    python -m tools.coverage --patterns
 
-Each model is proved in a process of its own (`tools.proofs.proof`). Results go to
-`results/coverage/`, one JSON file a model, and from there into `docs/coverage.md`. A
-model that was better in the stored result is a regression: the stored one stays, and
-the exit status is 1.
+Others are backbones of keras-hub; detectors, segmenters and classifiers of other packages
+(the extra zoo); and models as their users write them. Each model is proved in a process
+of its own (`tools.proofs.proof`). Results go to `results/coverage/`, one JSON file a
+model, and from there into `docs/coverage.md`. A model that was better in the stored
+result is a regression: the stored one stays, and the exit status is 1.
 """
 
 import datetime
