@@ -8,6 +8,7 @@ from keras import tree
 
 from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.keras_internals import structures
+from tf_hetero.graph.shapes import fit
 
 
 def by_name(
@@ -62,11 +63,7 @@ def check_inputs(flat: FlatGraph, x: Any) -> None:
     # The model's own shapes: those of the graph may be one size of many.
     wanted = [tuple(t.shape[1:]) for t in tree.flatten(structures(flat.model)[0])]
     given = [tuple(part.shape[1:]) for part in parts]
-    fits = len(wanted) == len(given) and all(
-        len(a) == len(b) and all(n in (None, m) for n, m in zip(a, b, strict=True))
-        for a, b in zip(wanted, given, strict=True)
-    )
-    if not fits:
+    if not fit(given, wanted):
         raise ValueError(
             "x must hold one array for each input of the model, of its shape. Received: "
             f"examples of shapes {given} for inputs of shapes {wanted}."

@@ -64,18 +64,12 @@ class Call:
     def compute(self, values: list[Any]) -> Any:
         """Runs the call on values in the place of its tensors, as in `predict`.
 
-        Every layer is told that it is not trained, as a functional model does. Left to
-        themselves, layers of augmentation would augment.
-
         Args:
             values: one for each of `inputs`.
         """
         if self.plain is not None:
             return self.plain.compute(values[0])
-        args, kwargs = fill(self, values)
-        if isinstance(self.operation, keras.layers.Layer):
-            kwargs = {**kwargs, "training": False}
-        return self.operation(*args, **kwargs)
+        return predicted(self.operation, *fill(self, values))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -160,6 +154,17 @@ def named_weights(operation: Any) -> dict[str, Any]:
     if len(set(names)) < len(names):
         names = [variable.path.removeprefix(f"{operation.path}/") for variable in weights]
     return dict(zip(names, weights, strict=True))
+
+
+def predicted(operation: Any, args: tuple, kwargs: dict) -> Any:
+    """Runs an operation as in `predict`.
+
+    Every layer is told that it is not trained, as a functional model does. Left to
+    themselves, layers of augmentation would augment.
+    """
+    if isinstance(operation, keras.layers.Layer):
+        kwargs = {**kwargs, "training": False}
+    return operation(*args, **kwargs)
 
 
 def fill(

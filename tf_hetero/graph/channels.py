@@ -13,7 +13,7 @@ to live or die together (a *unit*), and which units are interchangeable (a
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -166,6 +166,20 @@ class ChannelGroup:
     layers: tuple[str, ...]
     frozen: str | None
     units: np.ndarray = dataclasses.field(repr=False)
+
+
+def resolved(value: Any, length_of: Callable[[Ids], int]) -> Any:
+    """Replaces every `Length` in a config value or argument by a number."""
+    if isinstance(value, Length):
+        return length_of(value.ids)
+    if isinstance(value, slice):
+        start, stop = (resolved(v, length_of) for v in (value.start, value.stop))
+        return slice(start, stop, value.step)
+    if isinstance(value, dict):
+        return {key: resolved(item, length_of) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return type(value)(resolved(item, length_of) for item in value)
+    return value
 
 
 class ChannelGraph:

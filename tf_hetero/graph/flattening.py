@@ -4,7 +4,6 @@ A hyper model is seen as the plain model that it stands for, so that everything 
 works on a model works on a hyper model.
 """
 
-import inspect
 from typing import Any
 
 import keras
@@ -227,16 +226,9 @@ def _arguments(node: Any, training: Any) -> tuple[tuple, dict]:
     args, kwargs = node.arguments.args, node.arguments.kwargs
     if training is None or kwargs.get("training") is not None:
         return args, kwargs
-    if not takes_training(node.operation):
+    if not internals.takes_training(node.operation):
         return args, kwargs
     return args, {**kwargs, "training": training}
-
-
-def takes_training(operation: Any) -> bool:
-    """Whether an operation can be told to train or not."""
-    if not isinstance(operation, keras.layers.Layer):
-        return False
-    return "training" in inspect.signature(operation.call).parameters
 
 
 def _check_layer(operation: Any) -> None:

@@ -7,6 +7,7 @@ newest version of Keras that the package supports.
 
 import contextlib
 import importlib
+import inspect
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +36,7 @@ __all__ = [
     "seeded_initializers",
     "structures",
     "sublayers",
+    "takes_training",
 ]
 
 
@@ -136,6 +138,13 @@ def own_variables(layer: Any) -> list[Any]:
     """Variables that a layer made itself, seeds included; not its sub-layers'."""
     held = {id(v) for sub in sublayers(layer) for v in sub.variables}
     return [v for v in layer.variables if id(v) not in held]
+
+
+def takes_training(operation: Any) -> bool:
+    """Whether an operation can be told to train or not."""
+    if not isinstance(operation, keras.layers.Layer):
+        return False
+    return "training" in inspect.signature(operation.call).parameters
 
 
 def record(layer: Any, inputs: Any, args: tuple, kwargs: dict) -> keras.Function:

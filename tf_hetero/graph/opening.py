@@ -22,7 +22,7 @@ _SOME_SIZE = 64
 
 
 class ClosedLayer(ValueError):
-    """A layer that cannot be opened; `reason` is one of the four above."""
+    """A layer that cannot be opened; `reason` says why, one of four of `rules.base`."""
 
     def __init__(self, layer: Any, reason: str) -> None:
         super().__init__(f"{type(layer).__name__} {reason}")
@@ -172,8 +172,7 @@ def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
     function = _record(layer, inputs, given, named)
     _check_weights(layer, function)
     _check_shapes(layer, function)
-    takes_training = "training" in inspect.signature(layer.call).parameters
-    compared = takes_training and kwargs.get("training") is None
+    compared = internals.takes_training(layer) and kwargs.get("training") is None
     again = {**named, "training": True} if compared else named
     program = _program(layer, function)
     if program != _program_again(layer, inputs, given, again):

@@ -68,17 +68,20 @@ def on_shapes(flat: FlatGraph, input_shape: Sequence) -> FlatGraph:
 
 def _check_given(given: list[Sequence], inputs: list[Tensor]) -> None:
     own = [tensor.shape[1:] for tensor in inputs]
-    agree = len(given) == len(own) and all(
-        len(shape) == len(sizes)
-        and all(b in (None, a) for a, b in zip(shape, sizes, strict=True))
-        for shape, sizes in zip(given, own, strict=True)
-    )
-    if not agree:
+    if not fit(given, own):
         raise ValueError(
             "`input_shape` must have one shape for each input, without the batch axis, "
             f"with the sizes that the model names. Received: {given} for inputs of shapes "
             f"{own}."
         )
+
+
+def fit(given: Sequence[Sequence], known: Sequence[Sequence]) -> bool:
+    """Whether shapes are those that are known, wherever these name a size."""
+    return len(given) == len(known) and all(
+        len(a) == len(b) and all(n in (None, m) for m, n in zip(a, b, strict=True))
+        for a, b in zip(given, known, strict=True)
+    )
 
 
 def _reshaped(flat: FlatGraph, shapes: dict[int, tuple]) -> FlatGraph:

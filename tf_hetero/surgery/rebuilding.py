@@ -4,18 +4,20 @@ import contextlib
 import dataclasses
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 from keras import tree
 
-from tf_hetero.graph.calls import Block, Call, fill, named_weights
-from tf_hetero.graph.channels import ChannelGraph, Ids, Length, Site
+from tf_hetero.graph.calls import Block, Call, fill, named_weights, predicted
+from tf_hetero.graph.channels import ChannelGraph, Ids, Site, resolved
 from tf_hetero.graph.keras_internals import maker_name, output_names, structures, sublayers
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.nesting import Nesting, told, with_names
+
+_HALF = ("float16", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,15 +73,14 @@ def float32_model(model: Any) -> Any:
     return model
 
 
-def _computes_in_half(model: keras.Model) -> bool:
-    return any(_in_half(layer) for layer in sublayers(model))
+def _computes_in_half(model: Any) -> bool:
+    return any(layer.compute_dtype in _HALF for layer in sublayers(model))
 
 
 def _in_half(operation: Any) -> bool:
     if not isinstance(operation, keras.layers.Layer):
         return False
-    layers = [operation, *sublayers(operation)]
-    return any(layer.compute_dtype in ("float16", "bfloat16") for layer in layers)
+    return operation.compute_dtype in _HALF or _computes_in_half(operation)
 
 
 def new_inputs(graph: ChannelGraph) -> Any:
@@ -114,20 +115,30 @@ class Builder:
         return Rebuilt(model, tuple(self.layers))
 
     def __call__(self, call: Call, tensors: list[Any]) -> Any:
+        clone, arguments = self._cloned(call)
+        args, kwargs = fill(call, tensors, arguments)
+        return self.apply(clone, args, told(kwargs, self._block))
+
+    def compute(self, call: Call, values: list[Any]) -> Any:
+        """Runs a clone on values in the place of the call's tensors, as in `predict`."""
+        clone, arguments = self._cloned(call)
+        return predicted(clone, *fill(call, values, arguments))
+
+    def _cloned(self, call: Call) -> tuple[Any, tuple | None]:
+        """The clone of a call's operation, and the arguments that replace the call's."""
         config, arguments = self.settings(call)
         clone = self._clones.get((id(call.operation), repr(config)))
         if clone is None:
             clone = self._clone(call, config)
             self._clones[id(call.operation), repr(config)] = clone
             self.layers.append((self._sites[id(call)], clone))
-        args, kwargs = fill(call, tensors, arguments)
-        return self.apply(clone, args, told(kwargs, self._block))
+        return clone, arguments
 
     def settings(self, call: Call) -> tuple[dict[str, Any], tuple | None]:
         """What of a call's config and arguments depends on widths, resolved."""
         outcome = self._sites[id(call)].outcome
-        config = {k: _resolved(v, self._length) for k, v in outcome.config.items()}
-        return config, _resolved(outcome.arguments, self._length)
+        config = {k: resolved(v, self._length) for k, v in outcome.config.items()}
+        return config, resolved(outcome.arguments, self._length)
 
     @contextlib.contextmanager
     def inside(self, block: Block) -> Iterator[None]:
@@ -273,18 +284,4 @@ def _survivors(site: Site, name: str, graph: ChannelGraph, keep: np.ndarray) -> 
     for axis, ids in enumerate(weight.axes if weight else ()):
         if ids is not None:
             value = np.compress(keep[graph.units(ids)], value, axis=axis)
-    return value
-
-
-def _resolved(value: Any, length_of: Callable[[Ids], int]) -> Any:
-    """Replaces every `Length` in a config value or argument by a number."""
-    if isinstance(value, Length):
-        return length_of(value.ids)
-    if isinstance(value, slice):
-        start, stop = (_resolved(v, length_of) for v in (value.start, value.stop))
-        return slice(start, stop, value.step)
-    if isinstance(value, dict):
-        return {key: _resolved(item, length_of) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return type(value)(_resolved(item, length_of) for item in value)
     return value

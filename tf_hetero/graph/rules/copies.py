@@ -1,6 +1,5 @@
 """Copies of a layer, to find out what it does without touching the model."""
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import numpy as np
 from keras import tree
 
 from tf_hetero.graph.calls import Tensor, named_weights
+from tf_hetero.graph.keras_internals import takes_training
 from tf_hetero.graph.rules.base import RuleCall
 
 _SIZE = 8  # of an axis of open length, while a layer is tried
@@ -46,7 +46,7 @@ class Copies:
             lambda x: next(remaining) if isinstance(x, Tensor) else x,
             (self._call.args, self._call.kwargs),
         )
-        if "training" in inspect.signature(layer.call).parameters:
+        if takes_training(layer):
             kwargs["training"] = False
         results = tree.flatten(layer(*args, **kwargs))
         return [np.asarray(keras.ops.convert_to_numpy(y), np.float64) for y in results]

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from tf_hetero.graph.channel_ids import ChannelIds
-from tf_hetero.graph.channels import ChannelGraph, Ids, Length, Outcome, Weight, along
+from tf_hetero.graph.channels import ChannelGraph, Ids, Outcome, Weight, along, resolved
 from tf_hetero.graph.keras_internals import seeded_initializers
 from tf_hetero.graph.rules.base import UNKNOWN, Rule, RuleCall, inherited_rule
 from tf_hetero.graph.rules.copies import Copies
@@ -99,7 +99,8 @@ def _agrees(
     rows = _rows(outcome, inputs)
     if keep[rows[0]].all():
         return None
-    narrow = copies.made({k: _resolved(v, keep) for k, v in outcome.config.items()})
+    changes = resolved(dict(outcome.config), lambda ids: int(keep[ids].sum()))
+    narrow = copies.made(changes)
     given = [
         keras.ops.take(x, np.flatnonzero(keep[ids.ravel()]), axis=-1)
         for x, ids in zip(copies.inputs, inputs, strict=True)
@@ -149,12 +150,3 @@ def _places(
     sizes = [(len(row), int(keep[row].sum())) for row in rows]
     pairs = zip(whole, small, strict=True)
     return tuple(None if a == b else sizes.index((a, b)) for a, b in pairs)
-
-
-def _resolved(value: Any, keep: np.ndarray) -> Any:
-    """A config value with the number of kept channels for every `Length`."""
-    if isinstance(value, Length):
-        return int(keep[value.ids].sum())
-    if isinstance(value, (tuple, list)):
-        return type(value)(_resolved(item, keep) for item in value)
-    return value
