@@ -163,6 +163,21 @@ def test_projections_of_an_attention_are_solved_for():
     assert errors(model, small, x)[0] < 0.5 * error
 
 
+def test_augmentation_in_the_model_is_that_of_predict():
+    """None: both networks see the same pictures, flipped or not in training."""
+    kernels = []
+    for augment in (layers.Identity(), layers.RandomFlip(seed=0)):
+        keras.utils.set_random_seed(3)
+        inputs = keras.Input((8, 8, 3))
+        x = layers.Conv2D(6, 3, activation="relu", name="a")(augment(inputs))
+        x = layers.Conv2D(5, 3, activation="relu", name="b")(x)
+        model = randomize(keras.Model(inputs, head(x)))
+        small = th.strip(model, {"a": np.arange(6) < 4})
+        th.reconstruct(small, model, pictures(256))
+        kernels.append(small.get_layer("b").get_weights()[0])
+    np.testing.assert_array_equal(*kernels)
+
+
 def test_what_lost_nothing_stays_bit_by_bit():
     model = randomize(MODELS["residual"]())
     small = th.strip(model, {"b": np.array([True, True, False, True, True])})

@@ -50,7 +50,7 @@ class Lockstep:
     def _call(self, call: Call, values: dict[int, Pair]) -> None:
         pairs = [values[tensor.key] for tensor in call.inputs]
         whole = tree.flatten(call.compute([pair[0] for pair in pairs]))
-        small = tree.flatten(self._builder(call, [pair[1] for pair in pairs]))
+        small = tree.flatten(self._builder.compute(call, [pair[1] for pair in pairs]))
         for tensor, *pair in zip(call.outputs, whole, small, strict=True):
             values[tensor.key] = tuple(pair)
 
