@@ -58,6 +58,32 @@ def test_a_wrong_rule_is_found_out(tmp_path):
 
     result = proof.prove(build, tmp_path)
     assert "masked against stripped: outputs differ by" in result["failure"]
+    assert result["itself"] is None
+
+
+class Forgetful(keras.layers.Layer):
+    """Cannot be made again: its configuration is not all that it needs."""
+
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = self.add_weight(name="factor", initializer="ones")
+        self.factor.assign(factor)
+
+    def call(self, x):
+        return x * self.factor
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+def test_what_keras_cannot_load_is_no_failure_of_ours(tmp_path):
+    def build():
+        inputs = image()
+        return keras.Model(inputs, head(Forgetful(2)(conv(inputs, 4, "a"))))
+
+    result = proof.prove(build, tmp_path)
+    assert "Forgetful.__init__() missing 1" in result["failure"]
+    assert "could not be deserialized" in result["itself"]
 
 
 def result_of(**changes):
@@ -98,14 +124,16 @@ def test_the_page_shows_every_model():
         "size": 96,
         "date": "2026-01-02",
     }
-    text = page([result_of(), failed])
+    lost = {**failed, "model": "Lost", "itself": "could not be deserialized"}
+    text = page([result_of(), failed, lost])
     line = (
         "| Net | 1,234 | 56 | 90.0% | model input; model output (2) | 50.0% | 3e-07 |"
         "  |  |  |  | 12 |"  # stored before the other columns were
     )
     assert line == row(result_of())
     assert line in text and "| Other | it broke |" in text
-    assert "## keras.applications: 1 of 2" in text
+    assert "## keras.applications: 1 of 2; 1 others are not even loaded" in text
+    assert "| not even loaded | reason |\n| --- | --- |\n| Lost | it broke |" in text
 
 
 def test_the_page_says_what_neither_model_can():

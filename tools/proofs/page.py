@@ -30,7 +30,10 @@ which no rule forbids to remove; the other channel groups are frozen, with the r
 *MACs* are those left, where frozen groups allow half of them. *Saved* and *exported*: the
 stripped model gives the same outputs again from `.keras` and from a SavedModel; *trained*:
 a step of `fit` has a finite loss and moves weights. Where that fails for the whole model as
-well it says *neither*, with what Keras raises for the whole one below the table. An
+well it says *neither*, with what Keras raises for the whole one below the table. Loading
+is told the classes of the layers, which not all packages register with Keras. A model that
+Keras cannot save and load as it was given is *not even loaded*: its layers do not make
+themselves again from their configuration, which shrinking needs as well. An
 asterisk: random statistics would let the activations grow by orders of magnitude, where
 float32 proves nothing; they were measured on noise instead. *3D*: volumes of 32 voxels a
 side. Seconds are indicative: the machine did other work as well.
@@ -56,7 +59,7 @@ def _section(title: str, family: str, results: list[dict[str, Any]]) -> str:
     dates = sorted({result["date"] for result in results})
     sizes = sorted({result["size"] for result in results})
     lines = [
-        f"## {title}: {len(passed)} of {len(results)}",
+        f"## {title}: {_score(results)}",
         "",
         f"`python -m tools.coverage{_COMMANDS[family]}`, {sizes[0]}x{sizes[0]} pixels; "
         f"{'; '.join([*machines, dates[-1]])}.",
@@ -79,10 +82,20 @@ def _section(title: str, family: str, results: list[dict[str, Any]]) -> str:
             *neither,
         ]
     failed = [result for result in results if result["failure"]]
-    if failed:
-        lines += ["", "| failed | reason |", "| --- | --- |"]
-        lines += [f"| {result['model']} | {result['failure']} |" for result in failed]
+    lost = [result for result in failed if result.get("itself")]
+    ours = [result for result in failed if result not in lost]
+    for title, chosen in (("failed", ours), ("not even loaded", lost)):
+        if chosen:
+            lines += ["", f"| {title} | reason |", "| --- | --- |"]
+            lines += [_line(result["model"], result["failure"]) for result in chosen]
     return "\n".join(lines) + "\n"
+
+
+def _score(results: list[dict[str, Any]]) -> str:
+    lost = sum(bool(result.get("itself")) for result in results)
+    passed = sum(not result["failure"] for result in results)
+    score = f"{passed} of {len(results) - lost}"
+    return f"{score}; {lost} others are not even loaded" if lost else score
 
 
 def row(result: dict[str, Any]) -> str:

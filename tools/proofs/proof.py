@@ -13,6 +13,7 @@ import numpy as np
 
 import tf_hetero
 from tf_hetero.graph.channels import ChannelGraph
+from tf_hetero.graph.flattening import flatten
 from tf_hetero.graph.rules.base import INPUT
 from tf_hetero.testing import (
     difference,
@@ -44,7 +45,9 @@ def prove(build: Any, folder: pathlib.Path) -> dict[str, Any]:
         folder: for the saved models.
 
     Returns:
-        What was seen, as JSON knows it; `"failure"` is None if all checks held.
+        What was seen, as JSON knows it; `"failure"` is None if all checks held. Where
+        one did not, `"itself"` says what Keras raises when the model is saved and loaded
+        as it was given; it is None if that works.
     """
     start = time.perf_counter()
     keras.utils.set_random_seed(0)
@@ -57,9 +60,17 @@ def prove(build: Any, folder: pathlib.Path) -> dict[str, Any]:
         result |= _shrunk(graph, folder)
         result |= _widened(model)
     except Exception as error:  # others wrote the layers that are called here
-        result["failure"] = in_one_line(error)
+        result |= {"failure": in_one_line(error), "itself": _itself(model, folder)}
     result["seconds"] = round(time.perf_counter() - start, 1)
     return result
+
+
+def _itself(model: keras.Model, folder: pathlib.Path) -> str | None:
+    try:
+        _save(model, folder / "itself")
+    except Exception as error:  # others wrote the layers that are called here
+        return in_one_line(error)
+    return None
 
 
 def _seen(graph: ChannelGraph) -> dict[str, Any]:
@@ -170,7 +181,11 @@ def _save(model: keras.Model, folder: pathlib.Path) -> None:
     x = random_inputs(model, batch=1)
     folder.mkdir(parents=True)
     model.save(folder / "model.keras")
-    loaded = keras.models.load_model(folder / "model.keras")
+    # Not all packages register their layers with Keras.
+    known = {
+        type(call.operation).__name__: type(call.operation) for call in flatten(model).calls
+    }
+    loaded = keras.models.load_model(folder / "model.keras", custom_objects=known)
     _check(".keras", loaded(x, training=False), model(x, training=False))
 
 
