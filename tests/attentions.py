@@ -174,3 +174,90 @@ def attention_by_one_operation():
     mixed = ops.dot_product_attention(*parts)
     layer = layers.EinsumDense("bthd,hdc->btc", (None, 5), bias_axes="c", name="out")
     return classified(inputs, layer(mixed))
+
+
+def split_into(x, shape, order, name):
+    """Dense to the product of a shape after the tokens, split into it, and put in order"""
+    width = 1
+    for size in shape:
+        width *= size
+    x = layers.Reshape((x.shape[1], *shape))(layers.Dense(width, name=name)(x))
+    return ops.transpose(x, order)
+
+
+@heads(
+    stem=(6, "stem"),
+    out=(5, "out"),
+    query=(3, "query key value"),
+)
+def attention_by_dense():
+    """Dense and Reshape to heads of 4"""
+    inputs, x = tokens()
+    query, key, value = (
+        split_into(x, (3, 4), (0, 2, 1, 3), name) for name in ("query", "key", "value")
+    )
+    scores = ops.softmax(query @ ops.transpose(key, (0, 1, 3, 2)))
+    mixed = layers.Reshape((16, 12))(ops.transpose(scores @ value, (0, 2, 1, 3)))
+    return classified(inputs, layers.Dense(5, name="out")(mixed))
+
+
+@heads(
+    stem=(6, "stem out"),
+    both=(3, "both"),
+)
+def attention_by_one_dense():
+    """One Dense for query, key and value; keys normalised over the channels of a head"""
+    inputs, x = tokens()
+    parts = split_into(x, (3, 3, 4), (2, 0, 3, 1, 4), "both")
+    query, key, value = ops.unstack(parts, axis=0)
+    key = key / ops.sqrt(ops.sum(key * key, axis=-1, keepdims=True) + 1.0)
+    scores = ops.softmax(ops.einsum("bhqd,bhkd->bhqk", query, key) * 0.5)
+    mixed = ops.einsum("bhqk,bhkd->bqhd", scores, value)
+    mixed = ops.reshape(mixed, (-1, 16, 12))
+    return classified(inputs, x + layers.Dense(6, name="out")(mixed))
+
+
+@heads(
+    stem=(6, "stem"),
+    query=(2, "query both"),
+)
+def attention_by_index():
+    """Keys and values in front of the batch, queries of one token"""
+    inputs, x = tokens()
+    query = split_into(x[:, :1], (2, 3), (0, 2, 1, 3), "query")
+    both = split_into(x, (2, 2, 3), (2, 0, 3, 1, 4), "both")
+    mixed = ops.softmax(query @ ops.transpose(both[0], (0, 1, 3, 2))) @ both[1]
+    return classified(inputs, layers.Reshape((1, 6))(mixed))
+
+
+@heads(
+    stem=(6, "stem"),
+    both=(2, "both"),
+    out=(5, "out"),
+)
+def attention_of_a_convolution():
+    """1x1 convolution to 2 heads of 3 + 3 + 4, and a depthwise one for where they are"""
+    inputs = keras.Input((8, 8, 3), name="image")
+    x = layers.Conv2D(6, 3, strides=2, padding="same", name="stem")(inputs)
+    both = layers.Reshape((16, 2, 10))(layers.Conv2D(20, 1, name="both")(x))
+    query, key, value = ops.split(both, [3, 6], axis=-1)
+    scores = ops.softmax(ops.einsum("bqhd,bkhd->bhqk", query, key))
+    mixed = ops.einsum("bhqk,bkhd->bqhd", scores, value)
+    mixed = layers.Reshape((4, 4, 8))(mixed)
+    value = layers.Reshape((4, 4, 8))(value)
+    mixed += layers.DepthwiseConv2D(3, padding="same", name="place")(value)
+    return classified(
+        inputs, layers.Reshape((16, 5))(layers.Conv2D(5, 1, name="out")(mixed))
+    )
+
+
+@heads(
+    stem=(6, "stem"),
+    a=(2, "a"),
+)
+def normalisation_by_hand():
+    """stem -> a, 2 groups of 4 channels, each over its standard deviation -> head"""
+    inputs, x = tokens()
+    x = layers.Reshape((16, 2, 4))(layers.Dense(8, name="a")(x))
+    x = layers.Reshape((16, 8))(x / (ops.std(x, axis=-1, keepdims=True) + 1.0))
+    return classified(inputs, x)

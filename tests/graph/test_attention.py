@@ -167,27 +167,50 @@ def test_the_flag_of_flash_attention_does_not_matter():
     assert small.get_layer("attention").num_heads == 2
 
 
-def heads_by_reshape(x):
-    """Dense, and a reshape to heads: which elements are whose is not followed"""
-
-    def split(name):
-        y = layers.Reshape((16, 3, 4))(layers.Dense(12, name=name)(x))
-        return ops.transpose(y, (0, 2, 1, 3))
-
-    query, key, value = (split(name) for name in ("query", "key", "value"))
-    scores = ops.softmax(query @ ops.transpose(key, (0, 1, 3, 2)))
-    mixed = ops.transpose(scores @ value, (0, 2, 1, 3))
-    return layers.Dense(5, name="out")(layers.Reshape((16, 12))(mixed))
-
-
-def test_heads_made_by_reshaping_are_frozen():
+def test_what_is_mixed_along_each_axis_of_a_split_is_frozen():
     inputs, x = tokens()
-    model = randomize(classified(inputs, heads_by_reshape(x)))
-    reasons = frozen(model)
-    assert {reasons[name] for name in ("query", "key", "value")} == {
-        "an operation mixes channels: Matmul"
-    }
-    assert reasons["stem"] is None and reasons["out"] is None
+    y = layers.Reshape((16, 3, 4))(layers.Dense(12, name="a")(x))
+    mixed = ops.softmax(y, axis=-1) + ops.softmax(y, axis=-2)
+    y = layers.Dense(5, name="b")(layers.Reshape((16, 12))(mixed))
+    model = randomize(classified(inputs, y))
+    assert frozen(model)["a"].startswith("an activation that mixes channels")
+    assert {group.name for group in th.trace(model).free_groups} == {"stem", "b"}
+    check_masked_equals_stripped(model)
+
+
+def of_the_batch(x):
+    return x[0]
+
+
+def one_head(x):
+    return ops.transpose(x, (2, 0, 1, 3))[1]
+
+
+def batch_inside(x):
+    return ops.reshape(ops.transpose(x, (1, 0, 2, 3)), (16, -1, 12))
+
+
+@pytest.mark.parametrize("made", [of_the_batch, one_head, batch_inside])
+def test_what_is_not_behind_the_batch_is_frozen(made):
+    inputs, x = tokens()
+    y = made(layers.Reshape((16, 3, 4))(layers.Dense(12, name="a")(x)))
+    if y.shape[0] is not None:
+        y = ops.expand_dims(ops.mean(y, axis=(0, 1)), 0)
+    model = randomize(keras.Model(inputs, y))
+    assert frozen(model)["stem"] is None
+    assert not [g for g in th.trace(model).free_groups if g.name != "stem"]
+
+
+def test_only_what_is_mixed_is_split_otherwise():
+    """Columns of one split are free; heads of the other."""
+    inputs, x = tokens()
+    a = layers.Reshape((16, 3, 4))(layers.Dense(12, name="a")(x))
+    b = layers.Reshape((16, 2, 5))(layers.Dense(10, name="b")(x))
+    b = b - ops.mean(b, axis=-1, keepdims=True)
+    parts = [ops.max(a, axis=2), layers.Reshape((16, 10))(b)]
+    model = randomize(classified(inputs, layers.Concatenate()(parts)))
+    sizes = {group.name: group.size for group in th.trace(model).free_groups}
+    assert sizes == {"stem": 6, "a": 4, "b": 2}
     check_masked_equals_stripped(model)
 
 

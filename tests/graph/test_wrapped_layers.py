@@ -94,6 +94,81 @@ def test_spectral_normalization_of_an_embedding(tmp_path):
     assert_equal_outputs(stripped(x), expected)
 
 
+def frames(channels=3):
+    """image -> first -> second -> mean"""
+    inputs = image(channels)
+    x = layers.BatchNormalization()(conv(inputs, 4, "first"))
+    x = layers.Conv2D(5, 3, name="second")(layers.ReLU()(x))
+    return keras.Model(inputs, layers.GlobalAveragePooling2D()(x), name="frames")
+
+
+def film(make, steps=3):
+    """Five times what `make` makes of a frame, pooled over time -> head"""
+    inputs = keras.Input((steps, 8, 8, 3), name="image")
+    x = layers.TimeDistributed(make(), name="t")(inputs)
+    x = layers.GlobalAveragePooling1D()(x)
+    return randomize(keras.Model(inputs, layers.Dense(3, name="head")(x)))
+
+
+class OwnFrames(layers.Layer):
+    """A layer of layers, without a rule."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.model = frames()
+
+    def call(self, x):
+        return self.model(x)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], 5)
+
+
+@pytest.mark.parametrize("make", [frames, OwnFrames])
+def test_a_model_at_each_time(make, tmp_path):
+    model = film(make)
+    sizes = {group.name: group.size for group in th.trace(model).free_groups}
+    assert sorted(sizes.values()) == [4, 5]
+    if make is frames:
+        assert sizes == {"t.frames.first": 4, "t.frames.second": 5}
+        check(model, tmp_path)
+    x = random_inputs(model)
+    assert_equal_outputs(th.strip(model, {})(x), model(x), 1e-6)
+
+
+def test_a_model_at_each_time_is_counted_for_each():
+    """3 frames of 8x8: 4 of 3x3x3, then 5 of 3x3x4 at 6x6."""
+    counts = th.count(film(frames))
+    assert counts.macs == 3 * (64 * 27 * 4 + 36 * 36 * 5) + 5 * 3
+    assert counts.bn_elements == counts.relu_elements == 3 * 64 * 4
+
+
+def test_a_model_at_each_time_can_be_set_to_train():
+    small = th.strip(film(frames), {"t.frames.first": np.array([1, 0, 1, 1], bool)})
+    inner = small.get_layer("t.frames")
+    assert inner.get_layer("first").filters == 3
+    assert [layer.name for layer in small.layers if layer.weights] == ["t.frames", "head"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "masked", "reason"),
+    [
+        (None, False, "unknown layer Functional with a call that takes sizes"),
+        (3, True, "unknown layer Functional with a mask of times"),
+    ],
+)
+def test_a_model_at_each_time_stays_closed(steps, masked, reason):
+    inputs = keras.Input((steps, 8, 8, 3), name="image")
+    x = layers.Masking()(inputs) if masked else inputs
+    x = layers.TimeDistributed(layers.Conv2D(4, 3, padding="same"), name="a")(x)
+    x = layers.TimeDistributed(frames(4), name="t")(x)
+    x = layers.LSTM(4)(x)
+    model = randomize(keras.Model(inputs, layers.Dense(3, name="head")(x)))
+    found = {group.name: group.frozen for group in th.trace(model).groups}
+    assert found["t"].startswith(reason)
+    assert not th.trace(model).free_groups or found["a"] is not None
+
+
 TIMED = {
     "conv": lambda: layers.Conv2D(6, 3, activation="relu"),
     "separable": lambda: layers.SeparableConv2D(6, 3),
@@ -146,7 +221,7 @@ def test_an_unknown_layer_at_each_time_is_named():
     x = layers.TimeDistributed(Swap(), name="t")(x)
     x = layers.GlobalAveragePooling3D()(x)
     model = keras.Model(inputs, layers.Dense(3, name="head")(x))
-    assert states(model)["a"] == "unknown layer Swap"
+    assert states(model)["a"] == "unknown layer Swap with weights of its own"
 
 
 @pytest.mark.parametrize("wrap", [layers.TimeDistributed, layers.Bidirectional])

@@ -1,6 +1,6 @@
 """Union of channel ids: from what a trace saw to units and channel groups."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -9,9 +9,16 @@ from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Ids, Site
 
 
 class ChannelIds:
-    """Hands out ids and collects what is unified and what is frozen."""
+    """Hands out ids and collects what is unified and what is frozen.
 
-    def __init__(self) -> None:
+    Args:
+        places: along which axis the ids of a split stay apart, counted from the last
+            one of those that could; `{number of the split: place}`, 0 where none is given.
+    """
+
+    def __init__(self, places: Mapping[int, int] | None = None) -> None:
+        self._places = places or {}
+        self._splits: list[Ids] = []
         self._producers: list[str] = []
         self._sizes: list[int] = []
         self._count = 0
@@ -32,6 +39,22 @@ class ChannelIds:
         self._left.append(a.ravel())
         self._right.append(b.ravel())
 
+    def split(self, ids: Ids) -> Ids:
+        """Unifies ids that vary along several axes, so that they vary along one.
+
+        What is split into heads and their channels, say, can lose heads, or the same
+        channels of each head. Which of them is possible, what follows decides.
+        """
+        long = [axis for axis, size in enumerate(ids.shape) if size > 1]
+        if len(long) < 2:
+            return ids
+        place = self._places.get(len(self._splits), 0)
+        self._splits.append(ids)
+        axis = long[max(len(long) - 1 - place, 0)]
+        first = ids[tuple(slice(None if a == axis else 1) for a in range(ids.ndim))]
+        self.unify(ids, first)
+        return first
+
     def freeze(self, ids: Ids | None, reason: str) -> None:
         """Forbids the removal of `ids`; the first reason is the one kept."""
         if ids is not None:
@@ -50,6 +73,13 @@ class ChannelIds:
         producer_of = np.repeat(np.arange(len(self._sizes)), self._sizes)
         groups = self._groups(first_ids, unit_of, color, producer_of, reasons)
         return ChannelGraph(groups, unit_of, tuple(sites), flat, grouped)
+
+    def mixed(self, graph: ChannelGraph, mixing: str) -> list[int]:
+        """The numbers of the splits of which ids are frozen for reasons of mixing."""
+        reasons = [group.frozen or "" for group in graph.groups]
+        lost = np.array([reason.startswith(mixing) for reason in reasons], bool)
+        of_id = lost[graph.group_of[graph.unit_of]]
+        return [number for number, ids in enumerate(self._splits) if of_id[ids].any()]
 
     def _groups(self, first_ids, unit_of, color, producer_of, reasons):
         count = len(self._producers)

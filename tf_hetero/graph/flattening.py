@@ -14,8 +14,10 @@ from tf_hetero.graph.calls import Block, Call, FlatGraph, Tensor
 from tf_hetero.graph.opening import (
     ClosedLayer,
     can_be_opened,
+    can_be_spread,
     leaves_sizes_open,
     open_call,
+    spread,
 )
 from tf_hetero.graph.shapes import output_specs
 from tf_hetero.graph.stand_ins import Plain, Source, StandIn
@@ -191,11 +193,12 @@ def _inside(node: Any, tensors: dict[int, Tensor], training: Any) -> tuple[Any, 
     operation = node.operation
     if isinstance(operation, keras.Model) and internals.has_static_graph(operation):
         return operation, ""
-    if isinstance(operation, StandIn) or not can_be_opened(operation):
+    timed = can_be_spread(operation)
+    if isinstance(operation, StandIn) or not (timed or can_be_opened(operation)):
         return None, ""
     try:
-        arguments = _replaced(tensors, *_arguments(node, training))
-        return open_call(operation, *_as_symbols(arguments)), ""
+        arguments = _as_symbols(_replaced(tensors, *_arguments(node, training)))
+        return (spread if timed else open_call)(operation, *arguments), ""
     except ClosedLayer as error:
         return None, error.reason
 

@@ -16,7 +16,13 @@ from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.rules import has_rule
-from tf_hetero.graph.rules.base import NOT_SYMBOLIC, OWN_WEIGHTS, SIZES, TRAINING
+from tf_hetero.graph.rules.base import (
+    MASKED,
+    NOT_SYMBOLIC,
+    OWN_WEIGHTS,
+    SIZES,
+    TRAINING,
+)
 
 _SOME_SIZE = 64
 
@@ -138,6 +144,33 @@ def can_be_opened(operation: Any) -> bool:
         and not internals.has_static_graph(operation)
         and operation.activity_regularizer is None
     )
+
+
+def can_be_spread(layer: Any) -> bool:
+    """Whether a layer is called at each time of a sequence, and no rule knows it."""
+    timed = type(layer) is keras.layers.TimeDistributed
+    return timed and not has_rule(layer.layer)
+
+
+def spread(
+    timed: keras.layers.TimeDistributed, args: tuple, kwargs: dict
+) -> keras.Function:
+    """What TimeDistributed makes, by one call of its layer on the times of all examples.
+
+    Raises:
+        ClosedLayer: if there are masks, or sizes are open.
+    """
+
+    def function(x: Any) -> Any:
+        made = timed.layer(keras.ops.reshape(x, (-1, *x.shape[2:])))
+        return keras.ops.reshape(made, (-1, x.shape[1], *made.shape[1:]))
+
+    if kwargs.get("mask") is not None:
+        raise ClosedLayer(timed, MASKED)
+    if None in args[0].shape[1:]:
+        raise ClosedLayer(timed, SIZES)
+    inputs, given, _ = _on_inputs(args[:1], {})
+    return _record(keras.layers.Lambda(function, name=timed.name), inputs, given, {})
 
 
 def open_function(function: Any, shape: tuple) -> keras.Function:

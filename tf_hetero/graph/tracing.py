@@ -26,6 +26,8 @@ from tf_hetero.graph.rules.base import (
 from tf_hetero.graph.shapes import on_shapes
 
 GROUPED = ("auto", "blocks", "positions")
+# Query, key and value, heads and channels: a split has no more than three axes.
+_FURTHER_PLACES = 1, 2
 
 
 def trace(
@@ -104,7 +106,27 @@ def _has_grouped_kernels(graph: ChannelGraph) -> bool:
 
 
 def _traced(flat: FlatGraph, grouped: str) -> ChannelGraph:
-    ids = ChannelIds()
+    """The graph; what is mixed along one axis of a split stays apart along another.
+
+    Attention written with Dense and Reshape sums over the channels of a head, which
+    freezes these; heads are free there.
+    """
+    graph, ids = _traced_once(flat, grouped, {})
+    mixed = ids.mixed(graph, MIXING)
+    places: dict[int, int] = {}
+    for place in (*_FURTHER_PLACES, 0):
+        if not mixed:
+            break
+        places |= dict.fromkeys(mixed, place)
+        graph, ids = _traced_once(flat, grouped, places)
+        mixed = [number for number in ids.mixed(graph, MIXING) if number in mixed]
+    return _left_whole(graph)
+
+
+def _traced_once(
+    flat: FlatGraph, grouped: str, places: Mapping[int, int]
+) -> tuple[ChannelGraph, ChannelIds]:
+    ids = ChannelIds(places)
     tracer = _Tracer(ids, grouped)
     inputs = [
         frozen_tensor(ids, tensor.shape, tensor.maker, INPUT)
@@ -113,7 +135,7 @@ def _traced(flat: FlatGraph, grouped: str) -> ChannelGraph:
     outputs = flat.run(inputs, tracer)
     for array in tree.flatten(outputs):
         ids.freeze(array, OUTPUT)
-    return _left_whole(ids.resolve(tracer.sites, flat, grouped))
+    return ids.resolve(tracer.sites, flat, grouped), ids
 
 
 def _left_whole(graph: ChannelGraph) -> ChannelGraph:

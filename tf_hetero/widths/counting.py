@@ -12,9 +12,11 @@ from keras import tree
 
 from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.channels import ChannelGraph, Ids, Masks, Site, Weight
+from tf_hetero.graph.keras_internals import operation_classes
 from tf_hetero.graph.tracing import trace
 
 NOMINAL_SIZE = 224  # a side, where a model takes any and nothing is said
+_RESHAPES = tuple(operation_classes("Reshape"))
 STATISTICS = ("moving_mean", "moving_variance")
 
 
@@ -178,19 +180,41 @@ def kept_units(graph: ChannelGraph, masks: Masks) -> np.ndarray:
 def layer_macs(graph: ChannelGraph) -> dict[str, int]:
     """MACs of every layer with a kernel, all calls of it together."""
     macs: dict[str, int] = {}
+    times = _times(graph.flat)
     for site in graph.sites:
         for name, weight in site.kernels:
             elements = math.prod(site.variable(name).shape)
-            multiplied = _positions(site, weight, padded=False) * elements
-            macs[site.call.name] = macs.get(site.call.name, 0) + multiplied
+            positions = _positions(site, weight, padded=False) * times[id(site.call)]
+            sofar = macs.get(site.call.name, 0)
+            macs[site.call.name] = sofar + round(positions * elements)
     return macs
 
 
 def _mac_terms(graph: ChannelGraph, padded: bool):
+    times = _times(graph.flat)
     for site in graph.sites:
         for name, weight in site.kernels:
-            positions = _positions(site, weight, padded)
+            positions = _positions(site, weight, padded) * times[id(site.call)]
             yield _term(positions, weight.axes, site.variable(name).shape)
+
+
+def _times(flat: FlatGraph) -> dict[int, float]:
+    """How often each call computes for one example, by identity of the call.
+
+    More than once where a reshape moves the frames of a film, or the windows of a
+    picture, to the batch axis.
+    """
+    of_tensor = {tensor.key: 1.0 for tensor in tree.flatten(flat.inputs)}
+    times: dict[int, float] = {}
+    for call in flat.calls:
+        number = max((of_tensor[tensor.key] for tensor in call.inputs), default=1.0)
+        times[id(call)] = number
+        if isinstance(call.operation, _RESHAPES):
+            before, after = (x[0].shape[1:] for x in (call.inputs, call.outputs))
+            if None not in before + after:
+                number *= _known(before) / _known(after)
+        of_tensor |= {tensor.key: number for tensor in call.outputs}
+    return times
 
 
 def _positions(site: Site, weight: Weight, padded: bool) -> int:
@@ -219,7 +243,12 @@ def _parameter_terms(graph: ChannelGraph):
             yield _term(1, axes, variable.shape)
 
 
-def _term(positions: int, axes, shape) -> tuple[float, list[Ids]]:
+def _known(shape: Sequence[int | None]) -> int:
+    """The product of the sizes that are known."""
+    return math.prod(size for size in shape if size)
+
+
+def _term(positions: float, axes, shape) -> tuple[float, list[Ids]]:
     fixed = math.prod(n for n, ids in zip(shape, axes, strict=True) if ids is None)
     return float(positions * fixed), [ids for ids in axes if ids is not None]
 
@@ -231,6 +260,7 @@ def _element_terms(graph: ChannelGraph, kind: str):
         for site in graph.sites
         if site.outcome.counted_as == kind
     }
+    times = _times(graph.flat)
     for site in last.values():
         (ids,), (tensor,) = site.outcome.outputs, site.call.outputs
         if None in tensor.shape[1:]:
@@ -238,7 +268,7 @@ def _element_terms(graph: ChannelGraph, kind: str):
                 "Every spatial size must be known to count elements. Received: shape "
                 f"{tensor.shape} at layer {site.call.name!r}."
             )
-        elements = math.prod(size for size in tensor.shape[1:] if size)
+        elements = _known(tensor.shape[1:]) * times[id(site.call)]
         if ids is None:
             yield float(elements), []
         else:

@@ -36,6 +36,7 @@ UNKNOWN_OPERATION = "unknown operation"
 
 # Why a layer stays closed. Reports show them, so the list is short.
 OWN_WEIGHTS = "with weights of its own"
+MASKED = "with a mask of times"
 NOT_SYMBOLIC = "with a call that does not run on symbolic tensors"
 TRAINING = "with a call that depends on `training`"
 SIZES = "with a call that takes sizes from its input: give every Input its full shape"
@@ -111,6 +112,14 @@ class RuleCall:
             for shape in self.output_shapes
         )
         return Outcome(outputs)
+
+
+def without_first_axis(ids: Ids, shape: tuple) -> Ids | None:
+    """The array of a tensor of which the first axis goes; None where that is the batch.
+
+    Query, key and value often lie there, in front of the batch.
+    """
+    return ids[0] if shape[0] is not None and ids.ndim > 1 and len(ids) == 1 else None
 
 
 def frozen_tensor(ids: ChannelIds, shape: tuple, name: str, reason: str) -> Ids | None:

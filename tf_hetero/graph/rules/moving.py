@@ -12,6 +12,7 @@ from tf_hetero.graph.rules.base import (
     STRIDED,
     RuleCall,
     register_rule,
+    without_first_axis,
 )
 
 
@@ -75,10 +76,12 @@ def unstack(call: RuleCall) -> Outcome:
         return call.frozen(NO_CHANNELS)
     axis = call.operation.axis % len(call.input_shapes[0]) - 1
     if axis < 0:
-        return call.frozen(LAYOUT)
-    if along(ids, axis) is not None:
-        return call.frozen(STRIDED)
-    return Outcome((np.squeeze(ids, axis),) * len(call.output_shapes))
+        rest = without_first_axis(ids, call.input_shapes[0])
+    else:
+        rest = np.squeeze(ids, axis) if along(ids, axis) is None else None
+    if rest is None:
+        return call.frozen(LAYOUT if axis < 0 else STRIDED)
+    return Outcome((rest,) * len(call.output_shapes))
 
 
 def take(call: RuleCall) -> Outcome:

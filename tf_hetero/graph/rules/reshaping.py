@@ -14,6 +14,7 @@ from tf_hetero.graph.rules.base import (
     STRIDED,
     RuleCall,
     register_rule,
+    without_first_axis,
 )
 
 
@@ -62,7 +63,7 @@ def get_item(call: RuleCall) -> Outcome:
     key = call.args[1] if len(call.args) > 1 else call.kwargs["key"]
     key = _full_key(key, rank)
     if key is None or key[0] != slice(None):
-        return call.frozen(STRIDED)
+        return _of_first_axis(call, key, ids)
     kept_axes, new_key = [], [slice(None)]
     for axis, item in enumerate(key[1:]):
         row = along(ids, axis)
@@ -80,6 +81,15 @@ def get_item(call: RuleCall) -> Outcome:
         return call.frozen(STRIDED)
     shape = tuple(ids.shape[axis] for axis in kept_axes)
     return Outcome((ids.reshape(shape),), arguments=(tuple(new_key),))
+
+
+def _of_first_axis(call: RuleCall, key: tuple | None, ids: Ids) -> Outcome:
+    """`x[0]`, where the first axis is not that of the batch."""
+    rest = without_first_axis(ids, call.input_shapes[0])
+    number, *others = key or (None,)
+    if rest is None or not isinstance(number, int) or others != [slice(None)] * ids.ndim:
+        return call.frozen(STRIDED)
+    return Outcome((rest,))
 
 
 def _full_key(key: Any, rank: int) -> tuple | None:
@@ -100,10 +110,8 @@ def transpose(call: RuleCall) -> Outcome:
     ids = call.inputs[0]
     if ids is None:
         return call.frozen(NO_CHANNELS)
-    axes = _order(call.operation, len(call.input_shapes[0]))
-    if axes[0] != 0:
-        return call.frozen(LAYOUT)
-    return Outcome((np.transpose(ids, [a - 1 for a in axes[1:]]),))
+    moved = np.transpose(ids[np.newaxis], _order(call.operation, ids.ndim + 1))
+    return Outcome((moved[0],)) if len(moved) == 1 else call.frozen(LAYOUT)
 
 
 def _order(operation: Any, rank: int) -> list[int]:
@@ -129,13 +137,14 @@ def reshape(call: RuleCall) -> Outcome:
 
     A reshape falls apart into blocks of axes with equal products. Only the
     block that holds the channels matters; where it is split into several axes,
-    all but the last are unified, so that whole columns live and die together.
+    all but one are unified, so that whole columns (or heads) live and die together.
     """
     ids = call.inputs[0]
     if ids is None:
         return call.frozen(NO_CHANNELS)
     before, after = call.input_shapes[0][1:], call.output_shapes[0][1:]
-    if call.input_shapes[0][0] != call.output_shapes[0][0]:
+    first = call.input_shapes[0][0]
+    if first != call.output_shapes[0][0] or (first is not None and None in before):
         return call.frozen(LAYOUT)
     block = _block(before, after, varying_axis(ids))
     if block is None:
@@ -145,24 +154,12 @@ def reshape(call: RuleCall) -> Outcome:
         ids.reshape([ids.shape[axis] for axis in sources]),
         [before[axis] for axis in sources],
     ).reshape([after[axis] for axis in targets])
-    result = _columns(call, full)
+    result = call.ids.split(full)
     shape = [1] * len(after)
     for axis, size in zip(targets, result.shape, strict=True):
         shape[axis] = size
     result = result.reshape(shape)
     return Outcome((result,), config=_reshape_config(call, result, after))
-
-
-def _columns(call: RuleCall, full: Ids) -> Ids:
-    """Unifies all axes but the last that is longer than 1."""
-    long = [axis for axis, size in enumerate(full.shape) if size > 1]
-    if len(long) < 2:
-        return full
-    first = full[
-        tuple(slice(None) if a == long[-1] else slice(1) for a in range(full.ndim))
-    ]
-    call.unify(full, first)
-    return first
 
 
 def _block(before, after, place) -> tuple[range, range] | None:

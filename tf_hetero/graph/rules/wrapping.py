@@ -10,8 +10,10 @@ from tf_hetero.graph.channels import Ids, Outcome, Weight, along
 from tf_hetero.graph.rules.base import (
     LAYOUT,
     RuleCall,
+    has_rule,
     register_rule,
     rule_for,
+    unknown,
 )
 
 
@@ -32,6 +34,8 @@ def spectral_normalization(call: RuleCall) -> Outcome:
 def time_distributed(call: RuleCall) -> Outcome:
     """TimeDistributed: at each time what the layer inside does."""
     inner, steps = call.operation.layer, call.input_shapes[0][1]
+    if not has_rule(inner):
+        return unknown(dataclasses.replace(call, operation=inner))
     if len(call.inputs) > 1 or _along_time(call.inputs[0]):
         return call.frozen(LAYOUT)
     view = dataclasses.replace(
