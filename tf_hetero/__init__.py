@@ -8,6 +8,7 @@ from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Length, Outcome
 from tf_hetero.graph.opening import to_functional
 from tf_hetero.graph.rules import RuleCall, register_rule
 from tf_hetero.graph.tracing import trace
+from tf_hetero.latency.table import LatencyTable
 from tf_hetero.methods.base import Method
 from tf_hetero.methods.dhp.callbacks import LatentSummaries, StopAtBudget
 from tf_hetero.methods.dhp.floors import latent_floors
@@ -45,6 +46,7 @@ __all__ = [
     "HyperStructureNetwork",
     "HyperStructureSearch",
     "IndependentGates",
+    "LatencyTable",
     "LatentSummaries",
     "Length",
     "Method",

@@ -1,21 +1,28 @@
 """The facade: baseline in, shrunk model out."""
 
+import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
 from tf_hetero.data.batching import first_batch
 from tf_hetero.data.losses import objective_of
-from tf_hetero.graph.arguments import refuse
+from tf_hetero.deployment.runtimes import litert_bytes
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import check_plain
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import Method, Problem, Targets
 from tf_hetero.methods.registry import get, moved_arguments
 from tf_hetero.surgery.widening import widen
-from tf_hetero.widths.budgets import absolute_budgets, with_sizes
-from tf_hetero.widths.counting import CostModel
+from tf_hetero.widths.budgets import (
+    MoreBudgets,
+    limits_of,
+    limits_on,
+    split_budgets,
+    with_sizes,
+)
+from tf_hetero.widths.counting import CostModel, Target
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
 
@@ -32,7 +39,7 @@ def shrink(
     grouped: str | None = None,
     input_shape: Sequence | None = None,
     seed: int = 0,
-    **moved: Any,
+    **more: Unpack[MoreBudgets],
 ) -> keras.Model:
     """Finds channel widths for a model and returns it with these widths.
 
@@ -53,7 +60,8 @@ def shrink(
             `"post_training"` takes none.
         macs, params: budgets. A float is a fraction of the baseline's cost, an
             int is absolute. At least one is needed; `"post_training"` takes half of the
-            MACs if there is none.
+            MACs if there is none. All that are given hold together.
+        latency, memory, file_size, latency_table, dtype: further budgets, as in `select`.
         method: `"lwdna"`, `"dhp"`, `"mch"`, `"post_training"`, or a `tf_hetero.LWDNA`,
             `DHP`, `MCH` or `PostTraining` with other arguments than the default ones. If
             None, `"lwdna"`, or `"post_training"` where `data` is one array or None.
@@ -99,7 +107,8 @@ def shrink(
         - Model Compression via Hyper-Structure Network, section 3.
     """
     method = get(_usual(data) if method is None else method)
-    refuse("shrink", moved, {**MOVED_WIDTHS, **moved_arguments(method)})
+    homes = {**MOVED_WIDTHS, **moved_arguments(method)}
+    budgets, target = split_budgets("shrink", macs, params, more, homes)
     _check_read(method, callbacks, loss)
     widths = widths or WidthRules()
     if isinstance(model, ChannelGraph) and grouped is None:
@@ -108,17 +117,19 @@ def shrink(
     baseline = trace(model, grouped if method.keeps_weights else "blocks", input_shape)
     check_plain(baseline.model)
     targets = _targets(baseline, method, data, loss, seed)
-    if macs is None and params is None:
-        macs = method.usual_macs
-    budgets = {"macs": macs, "params": params}
+    if not budgets and method.usual_macs is not None:
+        budgets = {"macs": method.usual_macs}
     baseline = with_sizes(baseline, budgets)
-    whole = CostModel(baseline).counts()
-    limits = absolute_budgets(budgets, whole, largest_fraction=float("inf"))
+    if "file_size" in budgets:
+        target = _with_file(target, baseline)
+    limits = limits_of(CostModel(baseline, target), budgets, float("inf"))
 
     graph = _searched(baseline, method, grouped, seed)
     allowed = widths.allowed_units(graph, whole=method.unscored(graph))
-    selector = Selector(graph, limits, allowed)
-    problem = Problem(graph, selector, widths, data, tuple(callbacks), seed, targets)
+    selector = Selector(graph, limits_on(CostModel(graph, target), limits), allowed)
+    problem = Problem(
+        graph, selector, target, widths, data, tuple(callbacks), seed, targets
+    )
     scored = method.search(problem)
     return method.strip(scored, selector.masks(scored.scores), problem)
 
@@ -159,6 +170,13 @@ def _targets(
     batch = first_batch(data, method.batch_size, seed)
     objective.check(baseline.flat, *batch)
     return Targets(batch, objective)
+
+
+def _with_file(target: Target, baseline: ChannelGraph) -> Target:
+    """What lies around the parameters of a file is read off that of the whole model."""
+    costs = CostModel(baseline, dataclasses.replace(target, around=0.0))
+    around = litert_bytes(baseline.model, target.dtype) - costs.file_size(costs.sizes)
+    return dataclasses.replace(target, around=around)
 
 
 def _searched(

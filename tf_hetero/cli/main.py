@@ -12,10 +12,10 @@ from typing import NoReturn
 
 from absl import logging
 
-from tf_hetero.cli import compare, export, shrink
+from tf_hetero.cli import compare, export, latency, shrink
 from tf_hetero.version import __version__
 
-COMMANDS = {"shrink": shrink, "export": export, "compare": compare}
+COMMANDS = {"shrink": shrink, "export": export, "compare": compare, "latency": latency}
 
 
 class Parser(argparse.ArgumentParser):

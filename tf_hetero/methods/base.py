@@ -14,6 +14,8 @@ from tf_hetero.graph.channels import ChannelGraph, Masks
 from tf_hetero.graph.keras_internals import seeded_initializers
 from tf_hetero.surgery.rebuilding import rebuild
 from tf_hetero.surgery.stripping import strip
+from tf_hetero.widths.budgets import as_arguments
+from tf_hetero.widths.counting import Target
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import WidthRules
 
@@ -42,6 +44,7 @@ class Problem:
     Attributes:
         graph: the model to search, traced.
         selector: the budget and the allowed widths, for the groups of `graph`.
+        target: what costs are counted for.
         widths: the rules that these widths came from.
         data: what the user gave.
         callbacks: further callbacks of a search that trains.
@@ -51,11 +54,17 @@ class Problem:
 
     graph: ChannelGraph
     selector: Selector
+    target: Target
     widths: WidthRules
     data: Any
     callbacks: Sequence[Any]
     seed: int
     targets: Targets | None
+
+    @property
+    def budgets(self) -> dict[str, Any]:
+        """The budget as arguments of what takes one."""
+        return as_arguments(self.selector.limits, self.target)
 
     @property
     def batch(self) -> Batch:

@@ -1,22 +1,26 @@
 """MACs and parameters as functions of how many units each group keeps."""
 
 import dataclasses
+import functools
 import math
 import warnings
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 from keras import tree
 
+from tf_hetero.graph.arguments import check_choice
 from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.channels import ChannelGraph, Ids, Masks, Site, Weight
-from tf_hetero.graph.keras_internals import operation_classes
 from tf_hetero.graph.tracing import trace
+from tf_hetero.widths.file_size import FileSize
+from tf_hetero.widths.memory import BYTES, MemoryModel
+from tf_hetero.widths.operations import has_known_sizes, times_of
+from tf_hetero.widths.polynomial import Polynomial
 
 NOMINAL_SIZE = 224  # a side, where a model takes any and nothing is said
-_RESHAPES = tuple(operation_classes("Reshape"))
 STATISTICS = ("moving_mean", "moving_variance")
 
 
@@ -33,6 +37,11 @@ class Counts:
         relu_elements: output elements of ReLU, ReLU6, PReLU, hard-sigmoid
             and hard-swish layers.
         papers_macs: as `macs`, with transposed convolutions by output size.
+        memory: bytes of the arena in which activations lie, of one example, as
+            LiteRT for Microcontrollers plans it; None where a size is unknown.
+        file_size: bytes of the LiteRT file. What lies around the parameters, names
+            above all, is estimated.
+        latency: milliseconds for one example, with a `latency_table`; None without.
     """
 
     macs: int
@@ -40,6 +49,9 @@ class Counts:
     bn_elements: int
     relu_elements: int
     papers_macs: int
+    memory: int | None = None
+    file_size: int = 0
+    latency: float | None = None
 
     @property
     def papers_flops(self) -> int:
@@ -47,51 +59,35 @@ class Counts:
         return self.papers_macs + 2 * self.bn_elements + self.relu_elements
 
 
-class Polynomial:
-    """A sum of products of channel counts, linear in each group's kept units.
+class Cost(Protocol):
+    """What a model costs, as a function of the kept units of each group."""
 
-    Built from terms `(coefficient, [ids, ...])`, each worth its coefficient
-    times the number of kept channels in every one of its id arrays. It is
-    evaluated on NumPy arrays or, differentiably, with `keras.ops`.
-    """
+    def __call__(self, kept: np.ndarray) -> float:
+        """The cost."""
 
-    def __init__(self, graph: ChannelGraph, terms: Iterable[tuple[float, Sequence[Ids]]]):
-        terms = list(terms)
-        rows: dict[int, int] = {}
-        matrix = [np.zeros(len(graph.groups))]
-        factors = np.zeros((len(terms), max([len(f) for _, f in terms], default=0)), int)
-        for index, (_, arrays) in enumerate(terms):
-            for position, ids in enumerate(arrays):
-                if id(ids) not in rows:
-                    rows[id(ids)] = len(matrix)
-                    matrix.append(graph.multiplicity(ids))
-                factors[index, position] = rows[id(ids)]
-        self._matrix = np.stack(matrix)
-        self._constant = np.zeros(len(matrix))
-        self._constant[0] = 1.0
-        self._factors = factors
-        self._coefficients = np.array([c for c, _ in terms], dtype=np.float64)
-
-    def __call__(self, kept: Any, ops: Any = np) -> Any:
-        """The value for `kept`, the number of kept units of each group."""
-        dtype = getattr(kept, "dtype", None) if ops is not np else np.float64
-        matrix, constant, coefficients = (
-            ops.cast(a, dtype) if ops is not np else a
-            for a in (self._matrix, self._constant, self._coefficients)
-        )
-        lengths = ops.matmul(matrix, kept) + constant
-        return ops.sum(coefficients * ops.prod(ops.take(lengths, self._factors), axis=1))
+    def smooth(self, kept: Any, ops: Any) -> Any:
+        """The cost, differentiably, with `keras.ops`."""
 
     def slopes(self, kept: np.ndarray) -> np.ndarray:
-        """What one unit more of each group adds, where `kept` units are."""
-        factors = (self._matrix @ kept + self._constant)[self._factors]
-        slopes = np.zeros(len(kept))
-        for position in range(factors.shape[1]):
-            others = np.delete(factors, position, axis=1).prod(axis=1)
-            slopes += (self._coefficients * others) @ self._matrix[
-                self._factors[:, position]
-            ]
-        return slopes
+        """What one unit more of each group adds."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Target:
+    """What a model is to run on, as far as its costs depend on it.
+
+    Attributes:
+        dtype: `"float32"` or `"int8"`: of what memory holds, and of a file.
+        latency_table: what operations cost there (`tf_hetero.LatencyTable`).
+        around: bytes of a file around its parameters, where one was written.
+    """
+
+    dtype: str = "float32"
+    latency_table: Any = None
+    around: float | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("dtype", self.dtype, tuple(BYTES))
 
 
 class CostModel:
@@ -100,13 +96,35 @@ class CostModel:
     Attributes:
         sizes: number of units of each group of the graph.
         macs, params: `Polynomial`s of the kept units of each group.
+        target: what the further costs are counted for.
     """
 
-    def __init__(self, graph: ChannelGraph) -> None:
+    def __init__(self, graph: ChannelGraph, target: Target | None = None) -> None:
         self.graph = graph
+        self.target = target or Target()
         self.sizes = np.array([float(group.size) for group in graph.groups])
         self.macs = Polynomial(graph, _mac_terms(graph, padded=False))
         self.params = Polynomial(graph, _parameter_terms(graph))
+
+    @functools.cached_property
+    def memory(self) -> MemoryModel:
+        """Bytes of the arena for activations."""
+        return MemoryModel(self.graph, self.target.dtype)
+
+    @functools.cached_property
+    def file_size(self) -> FileSize:
+        """Bytes of a LiteRT file."""
+        return FileSize(self.graph, self.target.dtype, self.target.around)
+
+    @functools.cached_property
+    def latency(self) -> Cost:
+        """Milliseconds for one example, by the table of the target."""
+        if self.target.latency_table is None:
+            raise ValueError(
+                "Milliseconds are counted by `latency_table`. Received: latency_table=None."
+                " Measure one: tf_hetero.LatencyTable.measure(model)."
+            )
+        return self.target.latency_table.cost(self.graph)
 
     def counts(self, kept: np.ndarray | None = None) -> Counts:
         """`Counts` when each group keeps so many units; of the whole without."""
@@ -114,23 +132,39 @@ class CostModel:
         papers = Polynomial(self.graph, _mac_terms(self.graph, padded=True))
         bn = Polynomial(self.graph, _element_terms(self.graph, "bn"))
         relu = Polynomial(self.graph, _element_terms(self.graph, "relu"))
-        values = (self.macs, self.params, bn, relu, papers)
-        return Counts(*(round(float(value(kept))) for value in values))
+        timed = self.target.latency_table is not None
+        return Counts(
+            macs=round(self.macs(kept)),
+            params=round(self.params(kept)),
+            bn_elements=round(bn(kept)),
+            relu_elements=round(relu(kept)),
+            papers_macs=round(papers(kept)),
+            memory=self.memory(kept) if has_known_sizes(self.graph) else None,
+            file_size=round(self.file_size(kept)),
+            latency=round(self.latency(kept), 6) if timed else None,
+        )
 
 
-def count(model: Any, input_shape: Sequence | None = None) -> Counts:
+def count(
+    model: Any,
+    input_shape: Sequence | None = None,
+    latency_table: Any = None,
+    dtype: str = "float32",
+) -> Counts:
     """Counts operations and parameters of a model.
 
     Args:
         model: a built functional or Sequential `keras.Model`, or its graph.
         input_shape: as in `trace`, needed where the model leaves a spatial size open.
+        latency_table: a `tf_hetero.LatencyTable`, for `latency`.
+        dtype: `"float32"` or `"int8"`, for `memory` and `file_size`.
 
     Returns:
-        `Counts` with `macs`, `params`, `bn_elements`, `relu_elements` and the
-        property `papers_flops`.
+        `Counts` with `macs`, `params`, `memory`, `file_size`, `latency`, `bn_elements`,
+        `relu_elements` and the property `papers_flops`.
 
     Raises:
-        ValueError: if a spatial size is unknown.
+        ValueError: if a spatial size is unknown, or the table lacks an operation.
 
     Example:
 
@@ -145,7 +179,8 @@ def count(model: Any, input_shape: Sequence | None = None) -> Counts:
         - The Heterogeneity Hypothesis, Table 4: `papers_flops` reproduces its
           FLOPs, which hold MACs, batch normalisation and ReLU.
     """
-    return CostModel(trace(model, input_shape=input_shape)).counts()
+    graph = trace(model, input_shape=input_shape)
+    return CostModel(graph, Target(dtype, latency_table)).counts()
 
 
 def at_nominal_size(graph: ChannelGraph) -> ChannelGraph:
@@ -180,41 +215,24 @@ def kept_units(graph: ChannelGraph, masks: Masks) -> np.ndarray:
 def layer_macs(graph: ChannelGraph) -> dict[str, int]:
     """MACs of every layer with a kernel, all calls of it together."""
     macs: dict[str, int] = {}
-    times = _times(graph.flat)
+    times = times_of(graph.flat)
     for site in graph.sites:
         for name, weight in site.kernels:
             elements = math.prod(site.variable(name).shape)
-            positions = _positions(site, weight, padded=False) * times[id(site.call)]
+            positions = (
+                _positions(site, weight, padded=False) * times[site.call.outputs[0].key]
+            )
             sofar = macs.get(site.call.name, 0)
             macs[site.call.name] = sofar + round(positions * elements)
     return macs
 
 
 def _mac_terms(graph: ChannelGraph, padded: bool):
-    times = _times(graph.flat)
+    times = times_of(graph.flat)
     for site in graph.sites:
         for name, weight in site.kernels:
-            positions = _positions(site, weight, padded) * times[id(site.call)]
+            positions = _positions(site, weight, padded) * times[site.call.outputs[0].key]
             yield _term(positions, weight.axes, site.variable(name).shape)
-
-
-def _times(flat: FlatGraph) -> dict[int, float]:
-    """How often each call computes for one example, by identity of the call.
-
-    More than once where a reshape moves the frames of a film, or the windows of a
-    picture, to the batch axis.
-    """
-    of_tensor = {tensor.key: 1.0 for tensor in tree.flatten(flat.inputs)}
-    times: dict[int, float] = {}
-    for call in flat.calls:
-        number = max((of_tensor[tensor.key] for tensor in call.inputs), default=1.0)
-        times[id(call)] = number
-        if isinstance(call.operation, _RESHAPES):
-            before, after = (x[0].shape[1:] for x in (call.inputs, call.outputs))
-            if None not in before + after:
-                number *= _known(before) / _known(after)
-        of_tensor |= {tensor.key: number for tensor in call.outputs}
-    return times
 
 
 def _positions(site: Site, weight: Weight, padded: bool) -> int:
@@ -243,11 +261,6 @@ def _parameter_terms(graph: ChannelGraph):
             yield _term(1, axes, variable.shape)
 
 
-def _known(shape: Sequence[int | None]) -> int:
-    """The product of the sizes that are known."""
-    return math.prod(size for size in shape if size)
-
-
 def _term(positions: float, axes, shape) -> tuple[float, list[Ids]]:
     fixed = math.prod(n for n, ids in zip(shape, axes, strict=True) if ids is None)
     return float(positions * fixed), [ids for ids in axes if ids is not None]
@@ -260,7 +273,7 @@ def _element_terms(graph: ChannelGraph, kind: str):
         for site in graph.sites
         if site.outcome.counted_as == kind
     }
-    times = _times(graph.flat)
+    times = times_of(graph.flat)
     for site in last.values():
         (ids,), (tensor,) = site.outcome.outputs, site.call.outputs
         if None in tensor.shape[1:]:
@@ -268,7 +281,9 @@ def _element_terms(graph: ChannelGraph, kind: str):
                 "Every spatial size must be known to count elements. Received: shape "
                 f"{tensor.shape} at layer {site.call.name!r}."
             )
-        elements = _known(tensor.shape[1:]) * times[id(site.call)]
+        elements = (
+            math.prod(n for n in tensor.shape[1:] if n) * times[site.call.outputs[0].key]
+        )
         if ids is None:
             yield float(elements), []
         else:

@@ -1,14 +1,19 @@
 """Selection: which units survive a budget, given their scores."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from tf_hetero.graph.arguments import refuse
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.tracing import trace
-from tf_hetero.widths.budgets import absolute_budgets, with_sizes
+from tf_hetero.widths.budgets import (
+    Limit,
+    MoreBudgets,
+    limits_of,
+    split_budgets,
+    with_sizes,
+)
 from tf_hetero.widths.counting import CostModel
 from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules, reasons_of
 
@@ -20,7 +25,7 @@ def select(
     params: float | int | None = None,
     widths: WidthRules | None = None,
     refill: bool = True,
-    **moved: Any,
+    **more: Unpack[MoreBudgets],
 ) -> dict[str, np.ndarray]:
     """Chooses the units to keep so that the model fits a budget.
 
@@ -38,6 +43,12 @@ def select(
         widths: floors, ceilings and multiples of each group, and which groups may
             shrink at all; `WidthRules()` if None.
         refill: whether removed units are added back while they fit.
+        latency, memory, file_size: further budgets. A fraction as a float up to 1, or
+            absolute: milliseconds as a float above 1, bytes as an int, or a text with a
+            unit, such as "0.8 ms" or "256 kB". Of latency, what one unit saves may be
+            nothing; memory is saved only by what is alive at its peak.
+        latency_table: a `tf_hetero.LatencyTable`, for `latency`.
+        dtype: `"float32"` or `"int8"`, for `memory` and `file_size`.
 
     Returns:
         Masks `{group name: boolean array}` for every unfrozen group.
@@ -64,11 +75,11 @@ def select(
           fractions of the widened size, as in the released code.
     """
     traced = "select(tf_hetero.trace(model, grouped={value}), ...)"
-    refuse("select", moved, {**MOVED_WIDTHS, "grouped": traced})
-    budgets = {"macs": macs, "params": params}
+    homes = {**MOVED_WIDTHS, "grouped": traced}
+    budgets, target = split_budgets("select", macs, params, more, homes)
     graph = with_sizes(trace(model), budgets)
     allowed = (widths or WidthRules()).allowed_units(graph)
-    limits = absolute_budgets(budgets, CostModel(graph).counts())
+    limits = limits_of(CostModel(graph, target), budgets)
     return Selector(graph, limits, allowed).masks(scores, refill)
 
 
@@ -77,7 +88,7 @@ class Selector:
 
     Args:
         graph: the traced model.
-        limits: `{"macs": ..., "params": ...}`, absolute, one or both.
+        limits: of costs of this graph.
         allowed: for each group the numbers of units it may end with, ascending.
 
     Raises:
@@ -85,14 +96,10 @@ class Selector:
     """
 
     def __init__(
-        self,
-        graph: ChannelGraph,
-        limits: Mapping[str, int],
-        allowed: Sequence[np.ndarray],
+        self, graph: ChannelGraph, limits: Sequence[Limit], allowed: Sequence[np.ndarray]
     ) -> None:
-        costs = self._costs = CostModel(graph)
+        self.limits = tuple(limits)
         self._graph = graph
-        self._limits = [(name, getattr(costs, name), v) for name, v in limits.items()]
         self._allowed = allowed
         self._check_reachable()
 
@@ -105,16 +112,10 @@ class Selector:
             if group.frozen is None
         }
 
-    @property
-    def fractions(self) -> dict[str, float]:
-        """The limits as fractions of what the whole model costs, at most 1."""
-        sizes = self._costs.sizes
-        return {name: min(v / float(cost(sizes)), 1.0) for name, cost, v in self._limits}
-
     def prices(self, kept: np.ndarray) -> np.ndarray:
         """What one unit of each group costs at these widths, in parts of the limits."""
         return sum(
-            (cost.slopes(kept) / max(limit, 1) for _, cost, limit in self._limits),
+            (limit.cost.slopes(kept) / max(limit.most, 1e-9) for limit in self.limits),
             np.zeros(len(kept)),
         )
 
@@ -129,21 +130,26 @@ class Selector:
         return ranking.masks(kept)
 
     def _fits(self, kept: np.ndarray) -> bool:
-        # Costs are integers below 2**53; the half absorbs rounding.
-        return all(cost(kept) <= limit + 0.5 for _, cost, limit in self._limits)
+        return all(limit.allows(limit.cost(kept)) for limit in self.limits)
 
     def _check_reachable(self) -> None:
         smallest = np.array([counts[0] for counts in self._allowed], float)
-        for name, cost, limit in self._limits:
-            least = round(float(cost(smallest)))
-            if least > limit:
+        for limit in self.limits:
+            least = limit.cost(smallest)
+            if not limit.allows(least):
                 raise ValueError(
                     "The budget must be reachable with the floors and frozen groups. "
-                    f"Received: {name}={limit:,}, but the smallest reachable value is "
-                    f"{least:,}, with {reasons_of(self._graph)}. Raise the budget, or "
+                    f"Received: {limit.name}={shown(limit.most)}, but the smallest "
+                    f"reachable value is {shown(least)}, with "
+                    f"{reasons_of(self._graph)}. Raise the budget, or "
                     "lower min_conv_fraction, min_dense_fraction or min_channels, or "
                     "exclude less."
                 )
+
+
+def shown(cost: float) -> str:
+    """A number of operations or bytes in full, milliseconds with three digits."""
+    return f"{cost:,.0f}" if cost >= 1_000 else f"{cost:.3g}"
 
 
 def _complete_scores(graph: ChannelGraph, scores: Mapping[str, Any]) -> np.ndarray:

@@ -51,9 +51,9 @@ def _variants(name: str) -> dict[str, Any]:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def shrunk(multiple_of: int) -> Any:
-        return tf_hetero.shrink(
-            model, data, loss, macs=0.5, width_multiplier=1.0, multiple_of=multiple_of
-        )
+        widths = tf_hetero.WidthRules(multiple_of=multiple_of)
+        method = tf_hetero.LWDNA(width_multiplier=1.0)
+        return tf_hetero.shrink(model, data, loss, macs=0.5, method=method, widths=widths)
 
     return {
         "whole": model,

@@ -95,8 +95,7 @@ def _export(folder: pathlib.Path) -> dict[str, pathlib.Path]:
         data,
         "sparse_categorical_crossentropy",
         macs=0.5,
-        criterion="magnitude",
-        from_weights=True,
+        method=tf_hetero.LWDNA(criterion="magnitude", from_weights=True),
     )
     for name, model in (("baseline", baseline), ("shrunk", shrunk)):
         model.export(folder / name, verbose=False)

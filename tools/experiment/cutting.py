@@ -14,7 +14,7 @@ from tf_hetero.methods.post_training.allocating import ALLOCATIONS
 from tf_hetero.methods.post_training.criteria import CRITERIA, curves_of
 from tf_hetero.methods.post_training.method import SCORED
 from tf_hetero.surgery.reconstructing import Calibration, Reconstruction
-from tf_hetero.widths.budgets import absolute_budgets
+from tf_hetero.widths.budgets import limits_of
 from tf_hetero.widths.counting import CostModel
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import WidthRules
@@ -109,8 +109,7 @@ class Cutter:
         return small.model
 
     def masks(self, cut: Cut) -> dict[str, np.ndarray]:
-        whole = self._cost.counts()
-        limits = absolute_budgets({"macs": 1 - cut.percent / 100}, whole)
+        limits = limits_of(self._cost, {"macs": 1 - cut.percent / 100})
         selector = Selector(self._graph, limits, self._allowed)
         if cut.arm in LABELLED:
             return selector.masks(self._labelled_scores(cut))

@@ -1,7 +1,7 @@
 """Callbacks for the training of a hyper model."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from tf_hetero.graph.channels import ChannelGraph, ChannelGroup
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.dhp.reparameterizing import latent_vectors
 from tf_hetero.proximal import Proximal
-from tf_hetero.widths.budgets import absolute_budgets
+from tf_hetero.widths.budgets import MoreBudgets, limits_of, split_budgets
 from tf_hetero.widths.counting import CostModel
 
 
@@ -23,7 +23,9 @@ class StopAtBudget(keras.callbacks.Callback):
     the progress bar and written to the history as `macs` or `params`.
 
     Args:
-        macs, params: budgets, as in `select`. All that are given must be met.
+        macs, params: budgets, as in `select`, as are `latency`, `memory` and
+            `file_size`, which take `latency_table` and `dtype`. All that are given must
+            be met.
         check_every: number of steps from one look at the latents to the next.
         stop_limit: how much above the budget is near enough, as a fraction of the
             model's cost; the papers' configs have 0.01 and 0.02.
@@ -54,13 +56,15 @@ class StopAtBudget(keras.callbacks.Callback):
         check_every: int = 100,
         stop_limit: float = 0.0,
         graph: ChannelGraph | None = None,
+        **more: Unpack[MoreBudgets],
     ) -> None:
         super().__init__()
         if check_every < 1:
             raise ValueError(
                 f"`check_every` must be at least 1. Received: check_every={check_every}"
             )
-        self.budgets = {"macs": macs, "params": params}
+        given = split_budgets("StopAtBudget", macs, params, more, {})
+        self.budgets, self._target = given
         self.check_every = check_every
         self.stop_limit = stop_limit
         self.graph = graph
@@ -80,9 +84,9 @@ class StopAtBudget(keras.callbacks.Callback):
             self.history, self.graph = [], None
         self._seen = self.model
         graph = trace(self.model) if self.graph is None else self.graph
-        self._graph, self._costs = graph, CostModel(graph)
-        limits = absolute_budgets(self.budgets, self._costs.counts())
-        self._limits = {n: v / self._whole(n) for n, v in limits.items()}
+        self._graph, self._costs = graph, CostModel(graph, self._target)
+        limits = limits_of(self._costs, self.budgets)
+        self._limits = {limit.name: limit.fraction for limit in limits}
         self._floors = self._costs.sizes.copy()
         for index, group in self._free():
             self._floors[index] = min(self._optimizer.floor(group.name), group.size)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -29,6 +29,7 @@ from tf_hetero.methods.training import fit, resumed, step_decay
 from tf_hetero.proximal import Proximal, ProximalSGD
 from tf_hetero.surgery.stripping import strip
 from tf_hetero.surgery.surviving import transfer
+from tf_hetero.widths.budgets import Limit
 
 
 @register
@@ -123,9 +124,11 @@ class DHP(Generated):
             problem.graph, self.embedding_dim, self.from_weights, seed=problem.seed
         )
         graph = trace(hyper, problem.graph.grouped, problem.graph.flat.input_shape)
-        budgets = problem.selector.fractions
         stop = StopAtBudget(
-            **budgets, check_every=self.check_every, stop_limit=self.stop_limit, graph=graph
+            **problem.budgets,
+            check_every=self.check_every,
+            stop_limit=self.stop_limit,
+            graph=graph,
         )
         problem.objective.compile(hyper, self._new_optimizer(problem))
         done = resumed(problem.callbacks, hyper, stop.history)
@@ -133,7 +136,7 @@ class DHP(Generated):
             epochs = (done, self.epochs)
             fit(hyper, problem, [stop], epochs, self.batch_size, self.steps_per_epoch)
         if not stop.reached:
-            self._warn(stop, budgets)
+            self._warn(stop, problem.selector.limits)
         scores = {g.name: np.zeros(g.size) for g in problem.graph.free_groups}
         scores |= {n: np.abs(z) for n, z in latent_vectors(hyper).items()}
         return Scored(graph, scores)
@@ -166,11 +169,12 @@ class DHP(Generated):
             config["learning_rate"] = keras.saving.serialize_keras_object(schedule)
         return type(optimizer).from_config(config)
 
-    def _warn(self, stop: StopAtBudget, budgets: Mapping[str, float]) -> None:
+    def _warn(self, stop: StopAtBudget, limits: Sequence[Limit]) -> None:
+        budgets = {limit.name: round(limit.fraction, 3) for limit in limits}
         last = {name: round(stop.history[-1][name], 3) for name in budgets}
         warnings.warn(
             f"The search ended after {self.epochs} epochs at {last} of the whole, "
-            f"above its budget of {dict(budgets)}. The smallest latents are cut away "
+            f"above its budget of {budgets}. The smallest latents are cut away "
             "although they are not small yet. Search longer, or raise l1_strength.",
             stacklevel=4,
         )

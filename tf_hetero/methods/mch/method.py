@@ -97,7 +97,7 @@ class MCH(Method):
         own = ("independent_gates", "optimizer", "epochs", "batch_size", "steps_per_epoch")
         options: dict[str, Any] = {
             **{n: v for n, v in self.get_config().items() if n not in own},
-            **problem.selector.fractions,
+            **problem.budgets,
         }
         search = HyperStructureSearch(
             problem.graph,

@@ -1,12 +1,12 @@
 """MCH's resource term: how far the cost of a gated model is from its budget."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from keras import ops
 
 from tf_hetero.graph.channels import ChannelGraph
-from tf_hetero.widths.counting import CostModel
+from tf_hetero.widths.budgets import Limit
 
 
 class ResourceTerm:
@@ -14,7 +14,7 @@ class ResourceTerm:
 
     Args:
         graph: the traced model.
-        limits: budgets as absolute numbers, by name (`"macs"`, `"params"`).
+        limits: budgets of costs of this graph.
         fraction: what a distance is counted in, a fraction of the whole cost; 0 for
             single operations.
 
@@ -23,20 +23,11 @@ class ResourceTerm:
     """
 
     def __init__(
-        self, graph: ChannelGraph, limits: Mapping[str, int], fraction: float
+        self, graph: ChannelGraph, limits: Sequence[Limit], fraction: float
     ) -> None:
-        costs = CostModel(graph)
         self._fraction = fraction
         self._group_of, self._groups = graph.group_of, len(graph.groups)
-        self._costs = [
-            (
-                name,
-                getattr(costs, name),
-                float(limit),
-                float(getattr(costs, name)(costs.sizes)),
-            )
-            for name, limit in limits.items()
-        ]
+        self._limits = tuple(limits)
 
     def __call__(self, gates: Any) -> tuple[Any, dict[str, Any]]:
         """The term, and what to show: costs as fractions of the whole, and the term.
@@ -48,9 +39,9 @@ class ResourceTerm:
         gates = ops.cast(gates, "float64")
         kept = ops.segment_sum(gates, self._group_of, self._groups)
         total, shown = 0.0, {}
-        for name, polynomial, limit, whole in self._costs:
-            cost = polynomial(kept, ops)
-            unit = self._fraction * whole or 1.0
-            total = total + ops.log(ops.abs(cost - limit) / unit + 1.0)
-            shown[name] = cost / whole
+        for limit in self._limits:
+            cost = limit.cost.smooth(kept, ops)
+            unit = self._fraction * limit.whole or 1.0
+            total = total + ops.log(ops.abs(cost - limit.most) / unit + 1.0)
+            shown[limit.name] = cost / limit.whole
         return ops.cast(total, "float32"), {**shown, "resource": total}

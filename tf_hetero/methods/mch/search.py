@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_hetero.graph.arguments import refuse
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import check_plain
 from tf_hetero.graph.keras_internals import output_names
@@ -21,7 +20,7 @@ from tf_hetero.methods.mch.layer_scaling import LayerScaling, check_adam
 from tf_hetero.methods.mch.network import HyperStructureNetwork
 from tf_hetero.methods.mch.resource_term import ResourceTerm
 from tf_hetero.surgery.stripping import strip
-from tf_hetero.widths.budgets import absolute_budgets
+from tf_hetero.widths.budgets import MoreBudgets, limits_of, split_budgets
 from tf_hetero.widths.counting import CostModel
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
@@ -52,7 +51,9 @@ class HyperStructureSearch(keras.Model):
 
     Args:
         model: a built functional or Sequential `keras.Model` that is trained.
-        macs, params: budgets, as in `select`. With both, both terms are added.
+        macs, params: budgets, as in `select`, as are `latency`, `memory` and
+            `file_size`, which take `latency_table` and `dtype`. Of several, the terms
+            are added.
         strength: strength of the resource term, the paper's lambda (4 on CIFAR, 8 on
             ImageNet).
         resource_fraction: what the resource term counts costs in, a fraction of the
@@ -113,15 +114,14 @@ class HyperStructureSearch(keras.Model):
         seed: int = 0,
         **kwargs,
     ) -> None:
-        moved = {name: value for name, value in kwargs.items() if name in _MOVED}
-        refuse("HyperStructureSearch", moved, _MOVED)
+        named = {*_MOVED, *MoreBudgets.__annotations__}
+        more = {name: kwargs.pop(name) for name in named & set(kwargs)}
+        budgets, target = split_budgets(type(self).__name__, macs, params, more, _MOVED)
         _check_options(strength, temperature, resource_fraction)
         graph = trace(model)
         check_plain(graph.model)
         allowed = (widths or WidthRules(0.0, 0.0)).allowed_units(graph)
-        limits = absolute_budgets(
-            {"macs": macs, "params": params}, CostModel(graph).counts()
-        )
+        limits = limits_of(CostModel(graph, target), budgets)
         self._selector = Selector(graph, limits, allowed)  # refuses what floors exclude
         _warn_if_untrained(graph)
         super().__init__(**kwargs)
@@ -143,7 +143,7 @@ class HyperStructureSearch(keras.Model):
                 scaling_rate,
                 lambda **options: self.add_weight(trainable=False, **options),
             )
-        self._trackers = {name: keras.metrics.Mean(name) for name in (*limits, "resource")}
+        self._trackers = {name: keras.metrics.Mean(name) for name in (*budgets, "resource")}
         # Targets, losses and weights given by name are matched as in the model.
         self.output_names = output_names(graph.model)
         self.built = True

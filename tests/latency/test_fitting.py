@@ -1,0 +1,67 @@
+"""Factors and steps are found again in what was made with them."""
+
+import numpy as np
+import pytest
+
+from tf_hetero.latency.fitting import (
+    CANDIDATES,
+    Steps,
+    best_steps,
+    factors_of,
+    fitted,
+    values_of,
+)
+
+ROLES = [[], ["read"], ["made"], ["read", "made"]]
+
+
+def entry(steps, lengths, call=0.001, tensors=2e-5, kernel=1e-6, many=0.7e-6):
+    """Measurements of a kernel with these steps, to which many channels cost less."""
+
+    def milliseconds(read, made):
+        wide = steps.wide and made >= steps.wide
+        step, factor = (steps.wide, many) if wide else (steps.made, kernel)
+        tiles = -(-made // step) * step
+        return call + tensors * read + factor * -(-read // steps.read) * steps.read * tiles
+
+    points = [
+        {"lengths": [[], [i], [o], [i, o]], "ms": [0, milliseconds(i, o), 0]}
+        for i, o in lengths
+    ]
+    return {"roles": ROLES, "points": points}
+
+
+def widths(seed=0, number=25):
+    rng = np.random.default_rng(seed)
+    return [tuple(int(n) for n in rng.integers(1, 97, 2)) for _ in range(number)]
+
+
+@pytest.mark.parametrize(
+    "steps", [Steps(1, 1, 0), Steps(8, 1, 0), Steps(16, 1, 32), Steps(4, 8, 16)]
+)
+def test_steps_are_found(steps):
+    assert steps in CANDIDATES
+    assert best_steps([entry(steps, widths(seed)) for seed in range(3)]) == steps
+
+
+def test_factors_are_found():
+    steps, one = Steps(16, 1, 32), entry(Steps(16, 1, 32), widths())
+    rows, factors = one["points"], factors_of(one, steps)
+    for read, made in ((5, 7), (40, 33), (64, 64)):
+        (point,) = entry(steps, [(read, made)])["points"]
+        value = factors @ values_of(ROLES, point["lengths"], steps)
+        assert value == pytest.approx(point["ms"][1], rel=1e-6)
+    assert len(rows) == 25 and (factors >= 0).all()
+
+
+def test_no_factor_is_negative():
+    """Milliseconds that fall with a width are not believed."""
+    rows = np.array([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0]])
+    np.testing.assert_allclose(
+        fitted(rows, np.array([3.0, 2.0, 1.0])), [_least(np.array([3.0, 2.0, 1.0])), 0.0]
+    )
+
+
+def _least(milliseconds):
+    """The constant of least relative error: sum(1/t) / sum(1/t^2)."""
+    return (1 / milliseconds).sum() / (1 / milliseconds**2).sum()

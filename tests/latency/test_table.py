@@ -1,0 +1,226 @@
+"""Tables: what is measured, what is predicted from it, and budgets of milliseconds."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from graphs import MODELS, conv, head
+
+import tf_hetero as th
+from tf_hetero.deployment.runtimes import Runtime
+from tf_hetero.latency import measure_files
+from tf_hetero.latency.features import ids_by_tensor, key_of, terms_of
+from tf_hetero.latency.fitting import Steps
+from tf_hetero.latency.single import single, write_files
+from tf_hetero.testing import random_masks, randomize
+from tf_hetero.widths.counting import CostModel, Target, kept_units
+from tf_hetero.widths.operations import operations
+
+layers = keras.layers
+CALL, TENSOR, KERNEL = 0.001, 1e-4, 2e-5  # milliseconds of a device that is made up
+
+
+def chain(widths=(8, 12), size=8):
+    inputs = keras.Input((size, size, 3), name="image")
+    x = layers.BatchNormalization()(conv(inputs, widths[0], "a"))
+    x = conv(layers.ReLU()(x), widths[1], "b")
+    return keras.Model(inputs, head(x))
+
+
+def made_up(model, step=1, samples=6):
+    """A table of a device on which a call, a channel and a product cost what they do.
+
+    With a step, channels come by so many at once, and nothing but products costs.
+    """
+    graph, entries, models = th.trace(model), {}, []
+    rng = np.random.default_rng(0)
+    for number in range(samples):
+        masks = {
+            g.name: np.arange(g.size) < (g.size if not number else rng.integers(1, g.size))
+            for g in graph.free_groups
+        }
+        sample = th.trace(th.strip(graph, masks))
+        ids_of, total, whole = ids_by_tensor(sample), 0.0, []
+        for operation in operations(sample):
+            key, terms = key_of(operation, ids_of), terms_of(operation, ids_of)
+            lengths = [term.lengths for term in terms]
+            ms = sum(_milliseconds(t.lengths, t.roles, step) for t in terms)
+            entry = {"key": key, "names": [operation.name], "points": []}
+            entry = entries.setdefault(key, entry | {"roles": [t.roles for t in terms]})
+            entry["points"].append({"lengths": lengths, "ms": [ms, ms, ms]})
+            whole.append([key, lengths])
+            total += ms
+        models.append({"operations": whole, "ms": [total] * 3})
+    return th.LatencyTable("litert", "float32", "made up", 1, [*entries.values()], models)
+
+
+def _milliseconds(lengths, roles, step):
+    if not roles:
+        return CALL
+    if len(roles) == 1:
+        return TENSOR * lengths[0] if step == 1 else 0.0
+    return KERNEL * float(np.prod([-(-n // step) * step for n in lengths]))
+
+
+def expected(model):
+    """By hand: every operation a call; the channels of each tensor; the two kernels."""
+    a, b = (model.get_layer(name).filters for name in ("a", "b"))
+    tensors = (3 + a) + (a + b) + (b + b) + (b + 3)  # a, b, the mean and the classifier
+    tensors -= b  # the mean makes the channels that it reads
+    kernels = 3 * a + a * b + b * 3
+    return 4 * CALL + TENSOR * tensors + KERNEL * kernels
+
+
+def test_what_is_predicted_is_what_was_measured():
+    model = chain()
+    table = made_up(model)
+    assert table.steps == Steps(1, 1, 0)
+    np.testing.assert_allclose(table.scales, 1.0, rtol=1e-6)
+    for widths in ((8, 12), (3, 7), (1, 1)):
+        small = chain(widths)
+        assert th.count(small, latency_table=table).latency == pytest.approx(
+            expected(small), rel=1e-4
+        )
+
+
+def test_costs_follow_from_masks():
+    graph = th.trace(randomize(chain()))
+    target = Target(latency_table=made_up(graph.model))
+    masks = random_masks(graph)
+    costs = CostModel(graph, target).counts(kept_units(graph, masks))
+    small = th.strip(graph, masks)
+    assert costs == th.count(small, latency_table=target.latency_table)
+
+
+@pytest.mark.parametrize("step", [1, 4])
+@pytest.mark.parametrize("fraction", [0.6, 0.8])
+def test_a_budget_of_milliseconds_is_met_and_used_up(fraction, step):
+    model = chain((32, 48))
+    table = made_up(model, step, samples=20)
+    whole = th.count(model, latency_table=table).latency
+    rng = np.random.default_rng(0)
+    graph = th.trace(model)
+    scores = {g.name: rng.random(g.size) for g in graph.free_groups}
+    masks = th.select(model, scores, latency=fraction, latency_table=table)
+    small = th.strip(model, masks)
+    assert th.count(small, latency_table=table).latency <= fraction * whole
+    for group in graph.free_groups:
+        more = {**masks, group.name: masks[group.name].copy()}
+        more[group.name][np.argmin(masks[group.name])] = True
+        if not masks[group.name].all():
+            longer = th.count(th.strip(model, more), latency_table=table).latency
+            assert longer > fraction * whole
+    if step > 1:  # the wider costs the same
+        for name, mask in masks.items():
+            assert mask.sum() % step == 0, name
+
+
+def test_milliseconds_are_absolute_above_one_or_with_a_unit():
+    model = chain()
+    table = made_up(model)
+    whole = th.count(model, latency_table=table).latency
+    for budget in (f"{0.9 * whole} ms", f"{900 * whole} us"):
+        small = th.shrink(model, latency=budget, latency_table=table)
+        assert th.count(small, latency_table=table).latency <= 0.9 * whole + 1e-9
+    with pytest.raises(ValueError, match=r"latency=0\.001, but the smallest"):
+        th.shrink(model, latency="1 us", latency_table=table)
+
+
+@pytest.mark.parametrize("method", ["dhp", "mch", "lwdna", "post_training"])
+def test_every_method_takes_milliseconds(method):
+    model = randomize(chain((16, 16)))
+    table = made_up(model)
+    x = np.random.default_rng(0).random((32, 8, 8, 3), np.float32)
+    y = np.arange(32) % 3
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    options = {"dhp": th.DHP(epochs=1, batch_size=16), "mch": th.MCH(1, batch_size=16)}
+    labelled = method != "post_training"
+    with np.testing.suppress_warnings() as quiet:
+        quiet.filter(UserWarning)
+        small = th.shrink(
+            model,
+            (x, y) if labelled else x,
+            loss if labelled else None,
+            latency=0.7,
+            latency_table=table,
+            method=options.get(method, method),
+        )
+    whole = th.count(model, latency_table=table).latency
+    assert th.count(small, latency_table=table).latency <= 0.7 * whole
+
+
+def test_an_operation_that_is_not_in_the_table_is_named():
+    table = made_up(chain())
+    with pytest.raises(
+        ValueError, match=r"every operation.*layer 'a'.*LatencyTable.measure"
+    ):
+        th.count(chain(size=16), latency_table=table)
+
+
+def test_a_table_is_saved_and_loaded(tmp_path):
+    table = made_up(chain())
+    table.save(tmp_path / "table.json")
+    assert th.LatencyTable.load(tmp_path / "table.json") == table
+    (tmp_path / "other.json").write_text("[]")
+    with pytest.raises(ValueError, match="latency table of version 1"):
+        th.LatencyTable.load(tmp_path / "other.json")
+
+
+@pytest.mark.parametrize("name", ["residual", "concatenated", "depthwise", "nested"])
+def test_single_operations_compute_what_they_do_in_the_model(name):
+    model = randomize(MODELS[name]())
+    graph = th.trace(model)
+    x = np.random.default_rng(0).random((1, *model.input_shape[1:]), np.float32)
+    values = {graph.flat.inputs.key: x}
+    for operation in operations(graph):
+        one = single(graph, operation)
+        for site, layer in ((s, one.get_layer(s.call.name)) for s in operation.sites):
+            if site.call.weights:
+                layer.set_weights(site.call.operation.get_weights())
+        made = keras.tree.flatten(one([values[t.key] for t in operation.reads]))
+        values |= {t.key: y for t, y in zip(operation.makes, made, strict=True)}
+    outputs = [values[tensor.key] for tensor in keras.tree.flatten(graph.flat.outputs)]
+    for found, wanted in zip(outputs, keras.tree.flatten(model(x)), strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_files_are_measured_elsewhere_and_read_here(tmp_path):
+    """The script that lies beside the files runs without this package."""
+    model, folder = chain(), tmp_path / "files"
+    write_files(model, folder, Runtime(), samples=2)
+    answers = tmp_path / "answers.json"
+    code = "import sys; sys.modules['tf_hetero'] = None; sys.argv = sys.argv[1:]; "
+    code += "import runpy; runpy.run_path(sys.argv[0], run_name='__main__')"
+    command = [sys.executable, "-c", code, str(folder / "measure_files.py")]
+    command += [str(folder), str(answers), "--rounds=2"]
+    subprocess.run(command, check=True, capture_output=True)
+    table = th.LatencyTable.read(folder, answers)
+    counts = th.count(model, latency_table=table)
+    assert 0 < counts.latency < 1000
+    given = json.loads(answers.read_text())
+    given["milliseconds"].popitem()
+    answers.write_text(json.dumps(given))
+    with pytest.raises(ValueError, match=r"Every file must be measured\. Received: none"):
+        th.LatencyTable.read(folder, answers)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"runtime": "tensorrt"}, "`runtime` must be one of"),
+        ({"runtime": "onnx", "dtype": "int8"}, "int8 is measured with LiteRT"),
+        ({"samples": 1}, "`samples` must be at least 2"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        th.LatencyTable.measure(chain(), **arguments)
+
+
+def test_the_script_needs_numpy_and_a_runtime_only():
+    text = pathlib.Path(measure_files.__file__).read_text()
+    assert "tf_hetero." not in text and "import keras" not in text

@@ -1,0 +1,166 @@
+"""Milliseconds as sums of terms with factors that are not negative."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tf_hetero.latency.features import MADE, READ
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """One value of a term, which has a factor of its own.
+
+    The product of its numbers of channels, rounded up, under a condition on the last.
+
+    Attributes:
+        rounds: what each number of channels is rounded up to a multiple of.
+        least, most: how many channels there must be; no limit if `most` is 0.
+        unless: a multiple that the number must not be; 0 for none.
+    """
+
+    rounds: tuple[int, ...]
+    least: int = 0
+    most: int = 0
+    unless: int = 0
+
+    def value(self, lengths: Sequence[int]) -> float:
+        """The value at these numbers of channels."""
+        if lengths and not self.counts(lengths[-1]):
+            return 0.0
+        pairs = zip(lengths, self.rounds, strict=True)
+        return float(math.prod(-(-length // step) * step for length, step in pairs))
+
+    def counts(self, number: int) -> bool:
+        """Whether the condition holds."""
+        few = self.most == 0 or number <= self.most
+        aligned = self.unless > 0 and number % self.unless == 0
+        return number >= self.least and few and not aligned
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """In which steps the milliseconds rise.
+
+    Kernels compute so many channels at once as a register holds, and the rest of them
+    costs as much as all. Of many channels they may take more at once. Pixels of which the
+    channels fill no whole registers, or halves of one, are read and written more slowly.
+
+    Attributes:
+        made: channels that are made in one step.
+        read: channels that are read in one step.
+        wide: channels that are made in one step where there are at least as many, with
+            a factor of their own; 0 for none.
+    """
+
+    made: int = 1
+    read: int = 1
+    wide: int = 0
+
+    def pieces(self, roles: Sequence[str]) -> list[Piece]:
+        """The values of a term whose factors have these roles, made behind read."""
+        rounds = tuple(self.made if role == MADE else self.read for role in roles)
+        if len(roles) == 1:
+            halves = [n for n in (self.made, self.made // 2) if n > 1]
+            return [Piece(rounds), *(Piece((1,), unless=n) for n in halves)]
+        if not self.wide or READ not in roles or MADE not in roles:
+            return [Piece(rounds)]
+        wide = tuple(self.wide if role == MADE else self.read for role in roles)
+        return [Piece(rounds, most=self.wide - 1), Piece(wide, least=self.wide)]
+
+
+CANDIDATES = [
+    Steps(made, read, wide)
+    for made in (1, 4, 8, 16, 32)
+    for read in (1, 4, 8)
+    for wide in ((0,) if made == 1 else (0, 2 * made, 4 * made))
+]
+
+
+def best_steps(operations: Sequence[Mapping[str, Any]]) -> Steps:
+    """The steps with which the measurements of all operations are met best.
+
+    Of several that meet them alike, those with one factor.
+    """
+    kernels = [entry for entry in operations if [READ, MADE] in entry["roles"]]
+
+    def badness(steps: Steps) -> tuple[float, int]:
+        return round(sum(_error(entry, steps) for entry in kernels), 9), steps.wide
+
+    return min(CANDIDATES, key=badness)
+
+
+def factors_of(entry: Mapping[str, Any], steps: Steps) -> np.ndarray:
+    """The factor of each value of an operation's terms."""
+    return fitted(*_rows(entry, steps))
+
+
+def values_of(
+    roles: Sequence[Sequence[str]], lengths: Sequence[Sequence[int]], steps: Steps
+) -> list[float]:
+    """The values of all terms, one after the other."""
+    pairs = zip(lengths, roles, strict=True)
+    return [piece.value(n) for n, role in pairs for piece in steps.pieces(role)]
+
+
+def parts_of(roles: Sequence[Sequence[str]], steps: Steps) -> np.ndarray:
+    """For each value of the terms what it is part of: a call, its tensors, its kernels."""
+    return np.array([min(len(role), 2) for role in roles for _ in steps.pieces(role)])
+
+
+def _rows(entry: Mapping[str, Any], steps: Steps) -> tuple[np.ndarray, np.ndarray]:
+    points = entry["points"]
+    rows = [values_of(entry["roles"], point["lengths"], steps) for point in points]
+    return np.array(rows), np.array([point["ms"][1] for point in points])
+
+
+def _error(entry: Mapping[str, Any], steps: Steps) -> float:
+    rows, milliseconds = _rows(entry, steps)
+    return float(np.square(rows @ fitted(rows, milliseconds) / milliseconds - 1).sum())
+
+
+def fitted(rows: np.ndarray, milliseconds: np.ndarray) -> np.ndarray:
+    """One factor a value, so that relative errors are least; none is negative.
+
+    Lawson and Hanson's algorithm: factors become positive one by one, each time where
+    that helps most, and those that would become negative are put back to zero.
+
+    Args:
+        rows: `(measurements, values)`.
+        milliseconds: one for each measurement.
+    """
+    rows = rows / milliseconds[:, np.newaxis]
+    size = np.abs(rows).max(axis=0)
+    size[size == 0] = 1.0
+    rows = rows / size
+    factors, free = np.zeros(rows.shape[1]), np.zeros(rows.shape[1], bool)
+    for _ in range(3 * rows.shape[1]):
+        gradient = np.where(free, -np.inf, rows.T @ (1.0 - rows @ factors))
+        if gradient.max() <= 1e-10 * len(rows):
+            break
+        free[gradient.argmax()] = True
+        factors = _non_negative(rows, factors, free)
+    return factors / size
+
+
+def _non_negative(rows: np.ndarray, factors: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """The best factors of the free values; `free` loses those that come to zero."""
+    while free.any():
+        best = np.zeros(len(factors))
+        best[free], *_ = np.linalg.lstsq(rows[:, free], np.ones(len(rows)), None)
+        negative = free & (best <= 0)
+        if not negative.any():
+            return best
+        ratios = factors[negative] / np.maximum(factors[negative] - best[negative], 1e-300)
+        factors = factors + ratios.min() * (best - factors)
+        free &= factors > 1e-15
+        factors = np.where(free, factors, 0.0)
+    return factors
+
+
+def quartiles(rounds: Sequence[float]) -> list[float]:
+    """The quartiles of what several rounds measured."""
+    return [float(q) for q in np.quantile(rounds, (0.25, 0.5, 0.75))]

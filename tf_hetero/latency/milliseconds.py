@@ -1,0 +1,75 @@
+"""Milliseconds as a function of widths, steps included."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from tf_hetero.graph.channels import ChannelGraph, Ids
+from tf_hetero.latency.fitting import Piece
+from tf_hetero.widths.polynomial import Polynomial
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Product:
+    """Milliseconds for a product of numbers of channels.
+
+    Attributes:
+        milliseconds: for each.
+        arrays: the ids of the channels.
+        piece: how they are rounded, and when they count.
+    """
+
+    milliseconds: float
+    arrays: tuple[Ids, ...]
+    piece: Piece
+
+
+class Milliseconds:
+    """A sum of products, of channels rounded up to steps.
+
+    Args:
+        graph: the traced model.
+        products: of its channels.
+    """
+
+    def __init__(self, graph: ChannelGraph, products: Sequence[Product]) -> None:
+        products = [product for product in products if product.milliseconds]
+        shape = len(products), max([len(p.arrays) for p in products], default=0) + 1
+        rows = [np.zeros(len(graph.groups))]
+        self._place, self._rounds = np.zeros(shape, int), np.ones(shape)
+        for row, product in enumerate(products):
+            places = range(len(rows), len(rows) + len(product.arrays))
+            self._place[row, : len(places)] = places
+            self._rounds[row, : len(places)] = product.piece.rounds
+            rows += [graph.multiplicity(ids) for ids in product.arrays]
+        self._last = self._place.max(axis=1, initial=0)
+        self._matrix = np.stack(rows)
+        self._each = np.array([product.milliseconds for product in products])
+        conditions = ((p.piece.least, p.piece.most, p.piece.unless) for p in products)
+        self._least, self._most, self._unless = np.array([*conditions]).reshape(-1, 3).T
+        sizes = np.array([float(group.size) for group in graph.groups])
+        # Without steps, and with the pieces that count in the whole model.
+        counted = zip(products, self._counts(self._lengths(sizes)), strict=True)
+        terms = [(p.milliseconds, list(p.arrays)) for p, counts in counted if counts]
+        polynomial = Polynomial(graph, terms)
+        self.smooth = polynomial.smooth
+        self.slopes = polynomial.slopes
+
+    def __call__(self, kept: np.ndarray) -> float:
+        """Milliseconds when each group keeps so many units."""
+        lengths = self._lengths(kept)
+        values = np.ceil(lengths[self._place] / self._rounds) * self._rounds
+        return float(self._each @ (values.prod(axis=1) * self._counts(lengths)))
+
+    def _lengths(self, kept: np.ndarray) -> np.ndarray:
+        """Channels along each array; 1 where a product has no further one."""
+        lengths = np.round(self._matrix @ kept)
+        lengths[0] = 1.0
+        return lengths
+
+    def _counts(self, lengths: np.ndarray) -> np.ndarray:
+        number = lengths[self._last]
+        few = (self._most == 0) | (number <= self._most)
+        aligned = (self._unless > 0) & (number % np.maximum(self._unless, 1) == 0)
+        return (number >= self._least) & few & ~aligned
