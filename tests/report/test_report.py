@@ -217,14 +217,15 @@ def test_models_without_kernels_have_a_report(tmp_path):
     plain = keras.Sequential([image(), layers.GlobalMaxPooling2D()])
     th.compare(plain, plain).save(tmp_path / "report")
     found = Page((tmp_path / "report" / "index.html").read_text(encoding="utf-8"))
-    assert len(found.all("table")) == 2
+    assert len(found.all("table")) == 3  # costs, memory, groups
 
 
 def test_an_earlier_report_is_replaced_only_when_asked_and_whole(tmp_path, monkeypatch):
     path, comparison = tmp_path / "some" / "report", compared()
     path.mkdir(parents=True)
     comparison.save(path)  # an empty folder is as good as none
-    assert sorted(os.listdir(path)) == ["index.html", "macs.png", "widths.png"]
+    files = ["index.html", "macs.png", "memory.png", "widths.png"]
+    assert sorted(os.listdir(path)) == files
     (path / "index.html").write_text("old")
     with pytest.raises(ValueError, match=r"Received: '.*report', .*an earlier one.*overwr"):
         comparison.save(path)
@@ -299,3 +300,15 @@ def test_a_browser_runs_and_loads_nothing(tmp_path):
     assert len(rows) == 2 + 4 * len(EVIL)
     assert not found.all("script")
     assert found.all("body")[0]["id"] == "0 too wide for a phone"
+
+
+def test_memory_layer_by_layer():
+    """8x8 pixels of 3 and 4 channels, then of 4 and of 6 in the place of 8, as float32."""
+    inputs = image()
+    before = keras.Model(inputs, head(conv(conv(inputs, 4, "a"), 8, "b")))
+    after = th.strip(before, {"b": np.arange(8) < 6})
+    comparison = th.compare(before, after)
+    assert comparison.memory["a"] == (4 * 64 * 7, 4 * 64 * 7)
+    assert comparison.memory["b"] == (4 * 64 * 12, 4 * 64 * 10)
+    assert comparison.costs["memory, bytes"] == (4 * 64 * 12, 4 * 64 * 10)
+    assert "Memory, layer by layer" in comparison.page()

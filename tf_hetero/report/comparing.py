@@ -12,11 +12,25 @@ from tf_hetero.graph.channels import ChannelGraph, ChannelGroup
 from tf_hetero.graph.tracing import trace
 from tf_hetero.report.exported import Exported
 from tf_hetero.report.figures import save_bars
-from tf_hetero.report.folder import MACS, PAGE, WIDTHS, check_report_path
+from tf_hetero.report.folder import MACS, MEMORY, PAGE, WIDTHS, check_report_path
 from tf_hetero.report.page import page
-from tf_hetero.widths.counting import CostModel, Counts, at_nominal_size, layer_macs
+from tf_hetero.widths.counting import (
+    CostModel,
+    Counts,
+    Target,
+    at_nominal_size,
+    layer_macs,
+)
 
 Value = TypeVar("Value")
+_COSTS = {
+    "MACs": "macs",
+    "papers' FLOPs": "papers_flops",
+    "parameters": "params",
+    "memory, bytes": "memory",
+    "file, bytes": "file_size",
+    "latency, us": "latency",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +46,8 @@ class Comparison:
             kernel, depthwise ones too; all calls of a layer together.
         groups: `{group name: (before, after)}`, the `ChannelGroup`s of both models,
             each with its size and, where it is frozen, the reason.
+        memory: `{layer name: (before, after)}`, bytes of all activations that are alive
+            while an operation runs that begins with this layer; empty where sizes are open.
     """
 
     name: str
@@ -40,16 +56,23 @@ class Comparison:
     widths: dict[str, tuple[int | None, int | None]]
     macs: dict[str, tuple[int | None, int | None]]
     groups: dict[str, tuple[ChannelGroup | None, ChannelGroup | None]]
+    memory: dict[str, tuple[int | None, int | None]] = dataclasses.field(
+        default_factory=dict
+    )
 
     @property
     def costs(self) -> dict[str, tuple[int, int]]:
-        """`{"MACs", "papers' FLOPs", "parameters": (before, after)}`."""
-        both = (self.before, self.after)
-        macs, flops, params = (
-            (getattr(both[0], attribute), getattr(both[1], attribute))
-            for attribute in ("macs", "papers_flops", "params")
-        )
-        return {"MACs": macs, "papers' FLOPs": flops, "parameters": params}
+        """`{"MACs", "parameters", ...: (before, after)}`, all that is known.
+
+        Latency is in whole microseconds.
+        """
+        found: dict[str, tuple[int, int]] = {}
+        for name, attribute in _COSTS.items():
+            values = [getattr(counts, attribute) for counts in (self.before, self.after)]
+            if None not in values:
+                scale = 1000 if attribute == "latency" else 1
+                found[name] = (round(scale * values[0]), round(scale * values[1]))
+        return found
 
     def __str__(self) -> str:
         width = max(len(name) for name in (*self.widths, *self.costs))
@@ -67,7 +90,15 @@ class Comparison:
         Raises:
             ValueError: if `exports` holds something else than `Exported`s.
         """
-        return page(self.name, self.costs, self.widths, self.macs, self.groups, exports)
+        return page(
+            self.name,
+            self.costs,
+            self.widths,
+            self.macs,
+            self.groups,
+            exports,
+            self.memory,
+        )
 
     def save(
         self,
@@ -78,9 +109,9 @@ class Comparison:
         """Writes a report for people who were not there: a folder with one page.
 
         `index.html` needs nothing but itself: no script, no font, no network. It
-        shows costs, widths, MACs and channel groups, on a screen, on a phone and on
-        paper. `widths.png` and `macs.png` are two of its figures, left out with a
-        warning where matplotlib is missing. The folder appears once all of it is
+        shows costs, widths, MACs, memory and channel groups, on a screen, on a phone and
+        on paper. `widths.png`, `macs.png` and `memory.png` are its figures, left out with
+        a warning where matplotlib is missing. The folder appears once all of it is
         written.
 
         Args:
@@ -105,7 +136,7 @@ class Comparison:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     comparison.save(f"{folder}/report")
         ...     sorted(path.name for path in pathlib.Path(folder, "report").iterdir())
-        ['index.html', 'macs.png', 'widths.png']
+        ['index.html', 'macs.png', 'memory.png', 'widths.png']
         """
         target = check_report_path(path, overwrite)
         text = self.page(exports)
@@ -116,7 +147,7 @@ class Comparison:
                 self._draw(folder)
             except ImportError as error:
                 warnings.warn(
-                    f"{WIDTHS} and {MACS} are left out of the report. {error}",
+                    f"{WIDTHS}, {MACS} and {MEMORY} are left out of the report. {error}",
                     stacklevel=2,
                 )
 
@@ -125,9 +156,18 @@ class Comparison:
         save_bars(folder / WIDTHS, title, "channels", self.widths)
         title = f"{self.name}: MACs of each layer"
         save_bars(folder / MACS, title, "MACs", self.macs)
+        if self.memory:
+            title = f"{self.name}: activations in memory at each layer"
+            save_bars(folder / MEMORY, title, "bytes", self.memory)
 
 
-def compare(before: Any, after: Any, input_shape: Sequence | None = None) -> Comparison:
+def compare(
+    before: Any,
+    after: Any,
+    input_shape: Sequence | None = None,
+    latency_table: Any = None,
+    dtype: str = "float32",
+) -> Comparison:
     """Compares two models, layers by name.
 
     Args:
@@ -135,6 +175,7 @@ def compare(before: Any, after: Any, input_shape: Sequence | None = None) -> Com
             as a baseline and what `shrink` made of it.
         input_shape: as in `trace`, where the models leave a spatial size open;
             operations are counted at 224 pixels a side without it.
+        latency_table, dtype: as in `count`.
 
     Returns:
         A `Comparison` with `before`, `after` (`Counts`), `widths`, `macs` and
@@ -157,14 +198,19 @@ def compare(before: Any, after: Any, input_shape: Sequence | None = None) -> Com
     graphs = [
         at_nominal_size(trace(model, input_shape=input_shape)) for model in (before, after)
     ]
-    costs_before, costs_after = (CostModel(graph).counts() for graph in graphs)
+    costs = [CostModel(graph, Target(dtype, latency_table)) for graph in graphs]
+    before, after = (one.counts() for one in costs)
+    known = before.memory is not None and after.memory is not None
     return Comparison(
         graphs[0].flat.name,
-        costs_before,
-        costs_after,
+        before,
+        after,
         widths=_paired(*map(layer_widths, graphs)),
         macs=_paired(*map(layer_macs, graphs)),
         groups=_paired(*({group.name: group for group in g.groups} for g in graphs)),
+        memory=_paired(*(one.memory.by_operation(one.sizes) for one in costs))
+        if known
+        else {},
     )
 
 

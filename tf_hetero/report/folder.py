@@ -6,8 +6,8 @@ Imports nothing that takes time, so that commands can ask before they load anyth
 import os
 import pathlib
 
-PAGE, WIDTHS, MACS = "index.html", "widths.png", "macs.png"
-_FILES = (PAGE, WIDTHS, MACS)
+PAGE, WIDTHS, MACS, MEMORY = "index.html", "widths.png", "macs.png", "memory.png"
+_FILES = (PAGE, WIDTHS, MACS, MEMORY)
 
 
 def check_report_path(path: str | os.PathLike, overwrite: bool) -> pathlib.Path:

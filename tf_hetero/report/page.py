@@ -25,13 +25,18 @@ Groups = Mapping[str, tuple[ChannelGroup | None, ChannelGroup | None]]
 _COSTS_NOTE = (
     "MACs are the multiply-accumulates of convolutions and dense layers for one example. "
     "The papers' FLOPs add batch normalisation and ReLU. Parameters are all weights "
-    "without moving statistics."
+    "without moving statistics. Memory is the arena for activations; the file is one of "
+    "LiteRT, estimated."
 )
 _WIDTHS_NOTE = (
     "Output channels of every layer whose kernel mixes its inputs, in the order of the "
     "model. Depthwise convolutions have the channels of what they read."
 )
 _MACS_NOTE = "Where the operations are, and where they went: every layer with a kernel."
+_MEMORY_NOTE = (
+    "Bytes of all activations that are alive while a layer runs, of one example. What is "
+    "not alive at the peak can be cut without saving memory."
+)
 _GROUPS_NOTE = (
     "A channel group is a set of units that are interchangeable; a unit is the smallest "
     "set of channels that can go without breaking the model. Layers that share a group "
@@ -46,6 +51,7 @@ def page(
     macs: Pairs,
     groups: Groups,
     exports: Sequence[Exported] = (),
+    memory: Pairs | None = None,
 ) -> str:
     """The whole page.
 
@@ -55,6 +61,7 @@ def page(
         widths, macs: `{layer name: (before, after)}`.
         groups: `{group name: (before, after)}`.
         exports: the files to list.
+        memory: `{layer name: (before, after)}`, where sizes are known.
 
     Raises:
         ValueError: if `exports` holds something else than `Exported`s.
@@ -68,6 +75,7 @@ def page(
     main = element("main", *_costs(costs), *_exports(exports))
     main.extend(_layers("Channels", "channels", widths, _WIDTHS_NOTE))
     main.extend(_layers("Multiply-accumulates", "MACs", macs, _MACS_NOTE))
+    main.extend(_layers("Memory", "bytes", memory or {}, _MEMORY_NOTE))
     main.extend(_groups(groups))
     headline = element("p", _headline(costs), {"class": "lead"})
     header = element("header", element("h1", name), headline)

@@ -71,7 +71,7 @@ class MemoryModel:
     """
 
     def __init__(self, graph: ChannelGraph, dtype: str = "float32") -> None:
-        self._spans = _spans(graph)
+        self._spans, self._steps = _spans(graph)
         self._first = np.array([span.first for span in self._spans])
         self._last = np.array([span.last for span in self._spans])
         steps = np.arange(self._last.max() + 1)[:, np.newaxis]
@@ -112,8 +112,13 @@ class MemoryModel:
         ]
 
     def course(self, kept: np.ndarray) -> np.ndarray:
-        """Bytes of all that is alive at each operation."""
+        """Bytes of all that is alive at each step."""
         return self._alive @ self._sizes(kept)
+
+    def by_operation(self, kept: np.ndarray) -> dict[str, int]:
+        """Bytes of all that is alive while an operation runs, by its first layer's name."""
+        course = self.course(kept)
+        return {name: int(course[steps].max()) for name, steps in self._steps.items()}
 
     def _sizes(self, kept: np.ndarray) -> np.ndarray:
         return np.round(self._units @ kept + self._constant)
@@ -122,7 +127,8 @@ class MemoryModel:
         return int(np.argmax(self.course(kept)))
 
 
-def _spans(graph: ChannelGraph) -> list[_Span]:
+def _spans(graph: ChannelGraph) -> tuple[list[_Span], dict[str, slice]]:
+    """The places of tensors, and the steps of each operation."""
     ids_of: dict[int, Ids | None] = {}
     for site in graph.sites:
         ids_of |= {t.key: i for t, i in zip(site.call.inputs, site.inputs, strict=True)}
@@ -131,12 +137,14 @@ def _spans(graph: ChannelGraph) -> list[_Span]:
     spans = _Spans(ids_of)
     for tensor in tree.flatten(graph.flat.inputs):
         spans.made(tensor, 0)
-    step = 1
+    step, steps = 1, {}
     for operation in operations(graph):
-        step = spans.run(operation, step)
+        behind = spans.run(operation, step)
+        steps[operation.name] = slice(step, behind)
+        step = behind
     for tensor in tree.flatten(graph.flat.outputs):
         spans.read(tensor, step - 1)
-    return spans.spans
+    return spans.spans, steps
 
 
 class _Spans:
