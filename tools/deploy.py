@@ -24,7 +24,12 @@ _DATASET = flags.DEFINE_string("dataset", "cifar10", "As in tf_hetero.datasets.l
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "As in tf_hetero.datasets.load.")
 _TRAIN = flags.DEFINE_integer("train_examples", 0, "Training pictures; all if 0.")
 _TEST = flags.DEFINE_integer("test_examples", 0, "Test pictures; all if 0.")
-_MACS = flags.DEFINE_float("macs", 0.5, "Fraction of the MACs to keep.")
+_MACS = flags.DEFINE_float("macs", 0.5, "Fraction of the MACs to keep; no budget if 0.")
+_LATENCY = flags.DEFINE_string("latency", "", "As in tf-hetero shrink, as are the next.")
+_TABLE = flags.DEFINE_string("latency_table", "", "What tf-hetero latency made.")
+_MEMORY = flags.DEFINE_string("memory", "", "Of the activations, such as 0.5 or 64 kB.")
+_FILE_SIZE = flags.DEFINE_string("file_size", "", "Of the LiteRT file, as --memory.")
+_DTYPE = flags.DEFINE_enum("dtype", "int8", ["int8", "float32"], "Of memory and file.")
 _CRITERION = flags.DEFINE_string("criterion", "magnitude", "As in tf_hetero.shrink.")
 _EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs of the shrunk network.")
 _FINETUNE = flags.DEFINE_integer("finetune_epochs", 2, "Of what TFMOT wrapped.")
@@ -44,6 +49,11 @@ def main(argv: list[str]) -> None:
 
     options = deploying.Options(
         macs=_MACS.value,
+        latency=_LATENCY.value,
+        latency_table=_TABLE.value,
+        memory=_MEMORY.value,
+        file_size=_FILE_SIZE.value,
+        dtype=_DTYPE.value,
         criterion=_CRITERION.value,
         epochs=_EPOCHS.value,
         finetune_epochs=_FINETUNE.value,

@@ -103,17 +103,17 @@ def _cuts(model: Any, table: Any) -> list[dict[str, float]]:
     """The whole network and random cuts: MACs, milliseconds predicted and measured."""
     import tf_hetero
     from tf_hetero.deployment.runtimes import Runtime
-    from tf_hetero.latency.single import write_models
+    from tf_hetero.latency.single import at_widths, write_models
     from tf_hetero.latency.table import run_files
 
     graph = tf_hetero.trace(model)
+    graphs = [at_widths(graph, kept) for kept in _widths(graph)]
     with tempfile.TemporaryDirectory() as parent:
         folder = pathlib.Path(parent) / "files"
-        runtime = Runtime(_RUNTIME.value, _DTYPE.value)
-        made = write_models(graph, folder, runtime, _widths(graph))
+        names = write_models(folder, Runtime(_RUNTIME.value, _DTYPE.value), graphs)
         answers = run_files(folder, pathlib.Path(parent) / "answers.json", 1, _ROUNDS.value)
     cuts = []
-    for name, one in made.items():
+    for name, one in zip(names, graphs, strict=True):
         counts = tf_hetero.count(one, latency_table=table)
         rounds = sorted(answers["milliseconds"][name])
         cuts.append(

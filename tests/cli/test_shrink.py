@@ -189,3 +189,15 @@ def test_flags_of_another_method_are_refused(folder, tmp_path, flags, what):
     flags = {"method": "post_training", **flags}
     with pytest.raises(SystemExit, match=what):
         main(arguments(folder, tmp_path / "small.keras", **flags))
+
+
+def test_budgets_of_hardware(folder, tmp_path):
+    out = tmp_path / "small.keras"
+    model = f"--model={folder}/trained.keras"
+    given = [model, f"--data={folder}/batch.npz", f"--out={out}"]
+    given += ["--method=post_training", "--memory=1.6 kB", "--dtype=int8", "--macs=0.9"]
+    main(["shrink", *given])
+    counts = th.count(keras.models.load_model(out), dtype="int8")
+    assert 1_400 < counts.memory <= 1_600
+    with pytest.raises(SystemExit, match=r"`latency` is counted by `latency_table`"):
+        main(["shrink", *given, "--latency=0.5", "--overwrite"])

@@ -31,6 +31,8 @@ from tf_hetero.report.folder import PAGE, check_report_path
 
 EXPECTED = (ValueError, OSError)
 METHODS = ("lwdna", "post_training")
+WITH_UNITS = ("latency", "memory", "file_size")
+BUDGETS = ("macs", "params", *WITH_UNITS)
 CRITERIA = {
     "lwdna": ("gradient", "magnitude", "normalized", "taylor"),
     "post_training": ("norm", "activation", "taylor", "obs", "fisher"),
@@ -60,6 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "Budget: a fraction of the model's MACs (0.5), or MACs (20000000)."
     add("--macs", help=text)
     add("--params", help="Budget of parameters, as --macs.")
+    text = "Budget of milliseconds: a fraction (0.5), or '0.8 ms'; needs --latency_table."
+    add("--latency", help=text)
+    add("--latency_table", default="", help="What `tf-hetero latency` made.")
+    text = "Budget of the arena for activations: a fraction, bytes, or '256 kB'."
+    add("--memory", help=text)
+    add("--file_size", help="Budget of the LiteRT file, as --memory.")
+    text = "Of what --memory and --file_size count."
+    add("--dtype", choices=("float32", "int8"), default="float32", help=text)
     text = "Examples to take."
     add("--batch_size", type=at_least(1), default=256, help=text)
     text = "Batches for BatchNormalization statistics; 0: none."
@@ -112,23 +122,28 @@ def run(options: argparse.Namespace) -> None:
     out = checked_out(options.out, options.overwrite)
     if options.report:
         check_report_path(options.report, options.overwrite)
-    macs, params = budget("macs", options.macs), budget("params", options.params)
+    budgets: dict[str, Any]
+    budgets = {name: budget(name, getattr(options, name)) for name in BUDGETS}
     _check_of_method(options)
     check_model_file(options.model)
     batch = read_batch(options.data, labelled=options.method == "lwdna")
 
+    from tf_hetero.latency.table import LatencyTable
     from tf_hetero.report.comparing import compare
     from tf_hetero.shrinking import shrink
     from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
 
     loss = loss_of(options.loss, options.from_logits)
+    path = options.latency_table
+    table = LatencyTable.load(path) if path else None
     model = load_model(options.model, compile=loss is None)
     small = shrink(
         model,
         batch,
         loss,
-        macs=macs,
-        params=params,
+        **budgets,
+        latency_table=table,
+        dtype=options.dtype,
         method=method_of(options),
         widths=widths_of(options),
         seed=options.seed,
@@ -136,7 +151,7 @@ def run(options: argparse.Namespace) -> None:
     if options.recalibrate:
         steps, size = options.recalibrate, options.batch_size
         recalibrate_batchnorm(small, batch, steps, size)
-    comparison = compare(model, small)
+    comparison = compare(model, small, latency_table=table, dtype=options.dtype)
     print(comparison)
     save_model(small, out, options.overwrite)
     size = out.stat().st_size
@@ -208,13 +223,15 @@ def checked_out(path: str, overwrite: bool) -> pathlib.Path:
     return out
 
 
-def budget(name: str, text: str | None) -> float | int | None:
+def budget(name: str, text: str | None) -> float | int | str | None:
     """A budget as `shrink` takes it: digits alone, and large numbers, are absolute."""
     if text is None:
         return None
     try:
         number = float(text)
     except ValueError:
+        if name in WITH_UNITS:
+            return text
         raise ValueError(
             "A budget must be a number, a fraction such as 0.5 or absolute. Received: "
             f"--{name}={text}"

@@ -69,7 +69,7 @@ def write_files(
     found: dict[str, dict[str, Any]] = {}
     models: dict[str, list[Any]] = {}
     for number, kept in enumerate(_widths(graph, samples, seed)):
-        sample = _at_widths(graph, kept)
+        sample = at_widths(graph, kept)
         name = f"model-{number}{runtime.ending}"
         runtime.write(_fixed(sample), folder / name)
         models[name] = _write_operations(sample, folder, runtime, found)
@@ -88,28 +88,25 @@ def write_files(
 
 
 def write_models(
-    graph: ChannelGraph, folder: pathlib.Path, runtime: Runtime, kept: Sequence[np.ndarray]
-) -> dict[str, ChannelGraph]:
-    """Writes whole models at other widths, to be measured; the graph of each, by file.
+    folder: pathlib.Path, runtime: Runtime, graphs: Sequence[ChannelGraph]
+) -> list[str]:
+    """Writes whole models to be measured; the names of their files.
 
     Args:
-        graph: the traced model.
         folder: a new one.
         runtime: what will run the files.
-        kept: for each model how many of each unit stay.
+        graphs: of the models.
     """
     folder.mkdir()
-    made = {}
-    for number, one in enumerate(kept):
-        name = f"model-{number}{runtime.ending}"
-        made[name] = _at_widths(graph, one)
-        runtime.write(_fixed(made[name]), folder / name)
-    manifest = {"runtime": runtime.name, "files": list(made)}
+    names = [f"model-{number}{runtime.ending}" for number in range(len(graphs))]
+    for name, graph in zip(names, graphs, strict=True):
+        runtime.write(_fixed(graph), folder / name)
+    manifest = {"runtime": runtime.name, "files": names}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    return made
+    return names
 
 
-def _at_widths(graph: ChannelGraph, kept: np.ndarray) -> ChannelGraph:
+def at_widths(graph: ChannelGraph, kept: np.ndarray) -> ChannelGraph:
     """The model anew, with other widths and fresh weights."""
     with seeded_initializers(0):
         model = rebuild(graph, kept).model

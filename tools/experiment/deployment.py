@@ -10,6 +10,7 @@ import keras
 
 import tf_hetero
 from tf_hetero import datasets, tfmot
+from tf_hetero.cli.shrink import WITH_UNITS, budget
 from tf_hetero.files import save_model, write_text
 from tools.experiment.identity import file_digest, refuse_other
 from tools.experiment.litert_files import images, measured, table
@@ -24,6 +25,11 @@ class Options:
     """How a network is shrunk, trained on and made small; the flags of `tools.deploy`."""
 
     macs: float = 0.5
+    latency: str = ""
+    latency_table: str = ""
+    memory: str = ""
+    file_size: str = ""
+    dtype: str = "int8"
     criterion: str = "magnitude"
     epochs: int = 10
     finetune_epochs: int = 2
@@ -31,6 +37,17 @@ class Options:
     batch_size: int = 64
     representative: int = 500
     seed: int = 0
+
+    def budgets(self) -> dict[str, Any]:
+        """The budgets as `tf_hetero.shrink` takes them."""
+        texts = {name: getattr(self, name) or None for name in WITH_UNITS}
+        path = self.latency_table
+        return {
+            "macs": self.macs or None,
+            **{name: budget(name, text) for name, text in texts.items()},
+            "latency_table": tf_hetero.LatencyTable.load(path) if path else None,
+            "dtype": self.dtype,
+        }
 
 
 def check_folder(folder: pathlib.Path, model: str, options: dict[str, Any]) -> None:
@@ -65,7 +82,7 @@ def deploy(
         tf_hetero.Exported(path.name, row["bytes"], row["milliseconds"], row["accuracy"])
         for path, row in zip(files.values(), rows, strict=True)
     ]
-    comparison = tf_hetero.compare(model, networks["shrunk"])
+    comparison = tf_hetero.compare(model, networks["shrunk"], dtype=options.dtype)
     comparison.save(folder / "report", files_in_report, overwrite=True)
     return table(rows)
 
@@ -78,7 +95,7 @@ def _shrunk(model, pictures, options: Options, folder: pathlib.Path) -> keras.Mo
             model,
             pictures.training_batches(256, options.seed),
             logits_loss(),
-            options.macs,
+            **options.budgets(),
             method=tf_hetero.LWDNA(criterion=options.criterion, from_weights=True),
             seed=options.seed,
         )

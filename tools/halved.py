@@ -1,0 +1,189 @@
+r"""A trained network at half of its latency, widths chosen by MACs and by milliseconds.
+
+    python -m tools.halved --model=runs/trained/ResNet20/models/baseline-seed0.keras \
+        --results=results/halved/ResNet20 --data_dir=TFDS_FOLDER
+
+A `tf_hetero.LatencyTable` of the network is measured, unless `--table` holds one. For each
+draw of pictures the network is cut by `tf_hetero.PostTraining`, once with a budget of
+milliseconds, once with the largest budget of MACs with which the table says that it
+is as fast, and mended. Then all files are measured. Each cut is one JSON file; called
+again, only missing ones are made.
+"""
+
+import json
+import pathlib
+import tempfile
+from typing import Any
+
+from absl import app, flags, logging
+
+from tools.experiment.commands import ending
+
+_MODEL = flags.DEFINE_string("model", None, "A trained network, as .keras.", required=True)
+_RESULTS = flags.DEFINE_string("results", None, "Folder of result files.", required=True)
+_TABLE = flags.DEFINE_string("table", "", "A table; where it is written, if missing.")
+_DATASET = flags.DEFINE_string("dataset", "cifar10", "As in tf_hetero.datasets.load.")
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "As in tf_hetero.datasets.load.")
+_TEST = flags.DEFINE_integer("test_examples", 0, "Test pictures; all if 0.")
+_LATENCY = flags.DEFINE_float("latency", 0.5, "Part of the milliseconds that is left.")
+_EXAMPLES = flags.DEFINE_integer("examples", 2048, "Pictures of a draw.", lower_bound=2)
+_SETS = flags.DEFINE_integer("sets", 3, "Draws of pictures.", lower_bound=1)
+_SAMPLES = flags.DEFINE_integer("samples", 10, "Widths in the table.", lower_bound=2)
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each file.", lower_bound=1)
+
+_DRAWN_FROM = 20_000  # training pictures among which sets are drawn
+ARMS = ("macs", "latency")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise app.UsageError(f"Unknown arguments: {argv[1:]}")
+    logging.set_verbosity(logging.WARNING)
+    wanted = [(arm, number) for number in range(_SETS.value) for arm in ARMS]
+    with ending("Finished results are kept; the same command goes on."):
+        if any(not _path(*cut).exists() for cut in wanted):
+            _run(wanted)
+    results = {cut: json.loads(_path(*cut).read_text()) for cut in wanted}
+    for (arm, number), result in results.items():
+        print(
+            f"by {arm}, set {number}: {100 * result['accuracy']:.2f} %, "
+            f"{result['macs']:.3f} of the MACs, {result['predicted']:.3f} of the "
+            f"milliseconds foretold, {result['measured']:.3f} measured"
+        )
+    differences = [
+        100 * (results["latency", n]["accuracy"] - results["macs", n]["accuracy"])
+        for n in range(_SETS.value)
+    ]
+    shown = ", ".join(f"{difference:+.2f}" for difference in differences)
+    print(f"by latency minus by MACs: {shown} points")
+
+
+def _path(arm: str, number: int) -> pathlib.Path:
+    name = f"{arm}-latency{round(100 * _LATENCY.value)}-set{number}.json"
+    return pathlib.Path(_RESULTS.value) / name
+
+
+def _run(wanted: list[tuple[str, int]]) -> None:
+    """Makes the missing cuts, and measures them beside the whole network."""
+    import dataclasses
+
+    import keras
+
+    import tf_hetero
+    from tf_hetero import datasets
+    from tf_hetero.files import write_text
+    from tf_hetero.widths.counting import CostModel, Target
+    from tools.experiment.cutting import accuracy, taken
+    from tools.experiment.provenance import circumstances
+
+    model = keras.models.load_model(_MODEL.value)
+    pictures = datasets.load(_DATASET.value, _DATA_DIR.value, None, _TEST.value or None)
+    table = _table(model)
+    drawn_from = taken(pictures, min(len(pictures.train), _DRAWN_FROM))
+    costs = CostModel(tf_hetero.trace(model), Target(latency_table=table))
+    whole = {name: getattr(costs, name)(costs.sizes) for name in ARMS}
+    made, networks = {}, [model]
+    for arm, number in wanted:
+        if _path(arm, number).exists():
+            continue
+        small = _cut(model, table, arm, _draw(drawn_from, number), number)
+        counts = dataclasses.asdict(tf_hetero.count(small, latency_table=table))
+        made[arm, number] = {
+            "arm": arm,
+            "set": number,
+            "accuracy": accuracy(small, pictures),
+            "macs": counts["macs"] / whole["macs"],
+            "predicted": counts["latency"] / whole["latency"],
+            "widths": {g.name: g.size for g in tf_hetero.trace(small).free_groups},
+        }
+        networks.append(small)
+        print(f"by {arm}, set {number}: {made[arm, number]['accuracy']:.4f}", flush=True)
+    first, *others = _measured(networks)
+    for (cut, result), milliseconds in zip(made.items(), others, strict=True):
+        result |= {"milliseconds": milliseconds, "measured": milliseconds / first}
+        result |= circumstances("tools.halved")
+        write_text(_path(*cut), json.dumps(result, indent=1) + "\n")
+
+
+def _table(model: Any) -> Any:
+    import tf_hetero
+
+    if _TABLE.value and pathlib.Path(_TABLE.value).exists():
+        return tf_hetero.LatencyTable.load(_TABLE.value)
+    samples, rounds = _SAMPLES.value, _ROUNDS.value
+    table = tf_hetero.LatencyTable.measure(model, samples=samples, rounds=rounds)
+    if _TABLE.value:
+        table.save(_TABLE.value)
+    return table
+
+
+def _draw(pictures: Any, number: int) -> Any:
+    import numpy as np
+
+    rng = np.random.default_rng((number, 1))
+    return pictures[rng.permutation(len(pictures))[: _EXAMPLES.value]]
+
+
+def _cut(model: Any, table: Any, arm: str, x: Any, seed: int) -> Any:
+    """The network at the part of its milliseconds that is wanted."""
+    import tf_hetero
+
+    method = tf_hetero.PostTraining(examples=_EXAMPLES.value)
+    if arm == "latency":
+        budget: dict[str, Any] = {"latency": _LATENCY.value}
+        return tf_hetero.shrink(
+            model, x, **budget, latency_table=table, method=method, seed=seed
+        )
+    macs = _largest_macs(model, table, x, seed)
+    return tf_hetero.shrink(model, x, macs=macs, method=method, seed=seed)
+
+
+def _largest_macs(model: Any, table: Any, x: Any, seed: int) -> float:
+    """The largest part of the MACs, in percent, at which the cut is as fast."""
+    import tf_hetero
+    from tf_hetero.methods.post_training.allocating import greedy
+    from tf_hetero.methods.post_training.criteria import curves_of
+    from tf_hetero.methods.post_training.method import SCORED
+    from tf_hetero.surgery.reconstructing import Calibration
+    from tf_hetero.widths.budgets import limits_of
+    from tf_hetero.widths.counting import CostModel, Target, kept_units
+    from tf_hetero.widths.selection import Selector
+
+    graph = tf_hetero.trace(model)
+    costs = CostModel(graph, Target(latency_table=table))
+    allowed = tf_hetero.WidthRules().allowed_units(graph)
+    calibration = Calibration(min(_EXAMPLES.value, SCORED), seed=seed)
+    limit = _LATENCY.value * costs.latency(costs.sizes)
+    best, curves = 0.0, None
+    for percent in range(10, 100):
+        try:
+            selector = Selector(graph, limits_of(costs, {"macs": percent / 100}), allowed)
+        except ValueError:  # not to be reached with the floors
+            continue
+        if curves is None:
+            curves = curves_of(graph, "fisher", x, calibration, selector.floors)
+        masks = selector.masks(greedy(graph, curves, selector))
+        if costs.latency(kept_units(graph, masks)) <= limit:
+            best = percent / 100
+    return best
+
+
+def _measured(networks: list[Any]) -> list[float]:
+    """Milliseconds of each network as a LiteRT file, which take turns."""
+    import numpy as np
+
+    import tf_hetero
+    from tf_hetero.deployment.runtimes import Runtime
+    from tf_hetero.latency.single import write_models
+    from tf_hetero.latency.table import run_files
+
+    with tempfile.TemporaryDirectory() as parent:
+        folder, answers = (pathlib.Path(parent) / name for name in ("files", "answers"))
+        graphs = [tf_hetero.trace(network) for network in networks]
+        names = write_models(folder, Runtime(), graphs)
+        given = run_files(folder, answers, 1, _ROUNDS.value)["milliseconds"]
+    return [float(np.median(given[name])) for name in names]
+
+
+if __name__ == "__main__":
+    app.run(main)
