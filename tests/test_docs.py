@@ -35,13 +35,13 @@ def test_examples_about_layers_run():
 def test_the_readme_runs(tmp_path, monkeypatch):
     """On noise: the first two examples as they stand, the others in a small network.
 
-    The searches, which would take minutes, have two epochs.
+    The searches, which would take minutes, have two epochs, a latency table two samples.
     """
     tf = pytest.importorskip("tensorflow")
     pytest.importorskip("tf2onnx")
     monkeypatch.chdir(tmp_path)
     first, second, *others = blocks("README.md")
-    assert len(others) == 7
+    assert len(others) == 8
     rng = np.random.default_rng(0)
     x, y = rng.random((4, 64, 64, 3), np.float32), np.arange(4)
     models.DigitsNet((64, 64, 3)).save("trained.keras")
@@ -68,6 +68,7 @@ def test_the_readme_runs(tmp_path, monkeypatch):
     for block in others:
         text = re.sub(r"epochs=\d00", "epochs=2", block)
         text = text.replace('method="mch"', "method=th.MCH(epochs=2)")
+        text = text.replace("measure(trained)", "measure(trained, samples=2, rounds=1)")
         exec(compile(text, "README.md", "exec"), names)
     written = {path.name for path in tmp_path.iterdir()}
     assert {"serving", "small.tflite", "small.onnx", "aware.tflite"} <= written

@@ -101,6 +101,7 @@ def test_how_commands_end(monkeypatch, error, ending):
         monkeypatch.setattr(module, "run", failing)
         given = ["a", "b"] if name == "compare" else ["--model=a", "--path=b"]
         given = given if name != "shrink" else ["--model=a", "--data=b", "--out=c"]
+        given = given if name != "latency" else ["measure", "--model=a", "--out=c"]
         with pytest.raises(SystemExit) as caught:
             main([name, *given])
         assert caught.value.code == ending

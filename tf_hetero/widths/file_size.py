@@ -62,26 +62,34 @@ def _terms(
             if id(layer) in seen:
                 continue
             seen.add(id(layer))
+            yield from _of_kernels(site, channel)
             normalizes = isinstance(layer, keras.layers.BatchNormalization)
-            if site.kernels:
-                yield _along_output(site, channel)
-            elif normalizes and site is part.sites[0]:
-                yield _along_output(site, 2 * each)
+            if normalizes and site is part.sites[0]:
+                yield _term(site, "moving_mean", 2 * each)
             yield from _weights(site, each, normalizes)
 
 
 def _weights(site: Site, each: int, normalizes: bool) -> Iterator[tuple[float, list[Ids]]]:
-    for name, variable in site.call.weights.items():
+    for name in site.call.weights:
         weight = site.outcome.weights.get(name)
         kernel = weight is not None and weight.is_kernel
         if kernel or not (normalizes or site.kernels):
-            axes = weight.axes if weight else (None,) * len(variable.shape)
-            pairs = zip(variable.shape, axes, strict=True)
-            fixed = math.prod(n for n, ids in pairs if ids is None)
-            yield float(each * fixed), [ids for ids in axes if ids is not None]
+            yield _term(site, name, each)
 
 
-def _along_output(site: Site, each: float) -> tuple[float, list[Ids]]:
-    """Bytes for each channel that a call makes."""
-    ids, width = site.outcome.outputs[0], site.call.outputs[0].shape[-1] or 1
-    return (each * width, []) if ids is None else (each * width / ids.size, [ids])
+def _of_kernels(site: Site, each: float) -> Iterator[tuple[float, list[Ids]]]:
+    """Bytes for each channel that a kernel makes, its bias and its scales."""
+    for name, weight in site.kernels:
+        summed = {axis % len(weight.axes) for axis in weight.summed_axes}
+        pairs = zip(site.variable(name).shape, weight.axes, strict=True)
+        made = [pair for axis, pair in enumerate(pairs) if axis not in summed]
+        fixed = math.prod(size for size, ids in made if ids is None)
+        yield float(each * fixed), [ids for _, ids in made if ids is not None]
+
+
+def _term(site: Site, name: str, each: float) -> tuple[float, list[Ids]]:
+    """Bytes for each element of a weight."""
+    shape, weight = site.variable(name).shape, site.outcome.weights.get(name)
+    axes = weight.axes if weight else (None,) * len(shape)
+    fixed = math.prod(n for n, ids in zip(shape, axes, strict=True) if ids is None)
+    return float(each * fixed), [ids for ids in axes if ids is not None]
