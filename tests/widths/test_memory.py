@@ -165,6 +165,7 @@ def test_several_budgets_hold_together():
         ({"memory": 12}, r"at least 1000.*For a fraction write 12.0"),
         ({"memory": 0.5, "dtype": "int4"}, r"`dtype` must be one of"),
         ({"latency": 0.5}, r"`latency` is counted by `latency_table`"),
+        ({"latency": 0.5, "latency_table": "t.json"}, r"must be a tf_hetero.LatencyTable"),
         ({"file_size": -0.5}, r"above 0"),
     ],
 )

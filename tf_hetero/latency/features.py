@@ -64,7 +64,8 @@ def key_of(operation: Operation, ids_of: dict[int, Ids | None]) -> str:
         if not does_nothing(site.call.operation)
     ]
     shapes = [_shape(tensor, ids_of[tensor.key]) for tensor in operation.reads]
-    return json.dumps([layers, shapes], sort_keys=True)
+    roles = [term.roles for term in terms_of(operation, ids_of)]
+    return json.dumps([layers, shapes, roles], sort_keys=True)
 
 
 def terms_of(operation: Operation, ids_of: dict[int, Ids | None]) -> list[Term]:

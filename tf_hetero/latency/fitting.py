@@ -14,22 +14,24 @@ from tf_hetero.latency.features import MADE, READ
 class Piece:
     """One value of a term, which has a factor of its own.
 
-    The product of its numbers of channels, rounded up, under a condition on the last.
+    The product of its numbers of channels, rounded up, under a condition on one of them.
 
     Attributes:
         rounds: what each number of channels is rounded up to a multiple of.
         least, most: how many channels there must be; no limit if `most` is 0.
         unless: a multiple that the number must not be; 0 for none.
+        of: which number the condition is of.
     """
 
     rounds: tuple[int, ...]
     least: int = 0
     most: int = 0
     unless: int = 0
+    of: int = -1
 
     def value(self, lengths: Sequence[int]) -> float:
         """The value at these numbers of channels."""
-        if lengths and not self.counts(lengths[-1]):
+        if lengths and not self.counts(lengths[self.of]):
             return 0.0
         pairs = zip(lengths, self.rounds, strict=True)
         return float(math.prod(-(-length // step) * step for length, step in pairs))
@@ -54,29 +56,36 @@ class Steps:
         read: channels that are read in one step.
         wide: channels that are made in one step where there are at least as many, with
             a factor of their own; 0 for none.
+        aligned: a multiple of channels read, without which a kernel takes a slower way;
+            0 for none.
     """
 
     made: int = 1
     read: int = 1
     wide: int = 0
+    aligned: int = 0
 
     def pieces(self, roles: Sequence[str]) -> list[Piece]:
         """The values of a term whose factors have these roles, made behind read."""
         rounds = tuple(self.made if role == MADE else self.read for role in roles)
         if len(roles) == 1:
-            halves = [n for n in (self.made, self.made // 2) if n > 1]
-            return [Piece(rounds), *(Piece((1,), unless=n) for n in halves)]
-        if not self.wide or READ not in roles or MADE not in roles:
+            parts = {self.made, self.made // 2, self.aligned} - {0, 1}
+            return [Piece(rounds), *(Piece((1,), unless=n) for n in sorted(parts))]
+        if READ not in roles or MADE not in roles:
             return [Piece(rounds)]
+        slow = [Piece(rounds, unless=self.aligned, of=0)] if self.aligned else []
+        if not self.wide:
+            return [Piece(rounds), *slow]
         wide = tuple(self.wide if role == MADE else self.read for role in roles)
-        return [Piece(rounds, most=self.wide - 1), Piece(wide, least=self.wide)]
+        return [Piece(rounds, most=self.wide - 1), Piece(wide, least=self.wide), *slow]
 
 
 CANDIDATES = [
-    Steps(made, read, wide)
+    Steps(made, read, wide, aligned)
     for made in (1, 4, 8, 16, 32)
     for read in (1, 4, 8)
     for wide in ((0,) if made == 1 else (0, 2 * made, 4 * made))
+    for aligned in (0, 4, 8)
 ]
 
 
@@ -87,8 +96,9 @@ def best_steps(operations: Sequence[Mapping[str, Any]]) -> Steps:
     """
     kernels = [entry for entry in operations if [READ, MADE] in entry["roles"]]
 
-    def badness(steps: Steps) -> tuple[float, int]:
-        return round(sum(_error(entry, steps) for entry in kernels), 9), steps.wide
+    def badness(steps: Steps) -> tuple[float, int, int]:
+        error = sum(_error(entry, steps) for entry in kernels)
+        return round(error, 9), steps.wide, steps.aligned
 
     return min(CANDIDATES, key=badness)
 

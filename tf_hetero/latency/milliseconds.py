@@ -38,12 +38,13 @@ class Milliseconds:
         shape = len(products), max([len(p.arrays) for p in products], default=0) + 1
         rows = [np.zeros(len(graph.groups))]
         self._place, self._rounds = np.zeros(shape, int), np.ones(shape)
+        self._of = np.zeros(len(products), int)
         for row, product in enumerate(products):
             places = range(len(rows), len(rows) + len(product.arrays))
             self._place[row, : len(places)] = places
+            self._of[row] = places[product.piece.of] if places else 0
             self._rounds[row, : len(places)] = product.piece.rounds
             rows += [graph.multiplicity(ids) for ids in product.arrays]
-        self._last = self._place.max(axis=1, initial=0)
         self._matrix = np.stack(rows)
         self._each = np.array([product.milliseconds for product in products])
         conditions = ((p.piece.least, p.piece.most, p.piece.unless) for p in products)
@@ -69,7 +70,7 @@ class Milliseconds:
         return lengths
 
     def _counts(self, lengths: np.ndarray) -> np.ndarray:
-        number = lengths[self._last]
+        number = lengths[self._of]
         few = (self._most == 0) | (number <= self._most)
         aligned = (self._unless > 0) & (number % np.maximum(self._unless, 1) == 0)
         return (number >= self._least) & few & ~aligned

@@ -88,6 +88,11 @@ class Target:
 
     def __post_init__(self) -> None:
         check_choice("dtype", self.dtype, tuple(BYTES))
+        if self.latency_table is not None and not hasattr(self.latency_table, "cost"):
+            raise ValueError(
+                "`latency_table` must be a tf_hetero.LatencyTable. Received: "
+                f"{self.latency_table!r}. One in a file: LatencyTable.load(path)."
+            )
 
 
 class CostModel:
