@@ -98,7 +98,7 @@ def best_steps(operations: Sequence[Mapping[str, Any]]) -> Steps:
 
     def badness(steps: Steps) -> tuple[float, int, int]:
         error = sum(_error(entry, steps) for entry in kernels)
-        return round(error, 9), steps.wide, steps.aligned
+        return round(error, 6), steps.wide, steps.aligned
 
     return min(CANDIDATES, key=badness)
 
