@@ -22,7 +22,8 @@ def entry(steps, lengths, call=0.001, tensors=2e-5, kernel=1e-6, many=0.7e-6):
         wide = steps.wide and made >= steps.wide
         step, factor = (steps.wide, many) if wide else (steps.made, kernel)
         tiles = -(-made // step) * step
-        return call + tensors * read + factor * -(-read // steps.read) * steps.read * tiles
+        whole = -(-read // steps.read) * steps.read
+        return call + (tensors + factor * tiles) * whole
 
     points = [
         {"lengths": [[], [i], [o], [i, o]], "ms": [0, milliseconds(i, o), 0]}
