@@ -174,13 +174,13 @@ def _measured(networks: list[Any]) -> list[float]:
 
     import tf_hetero
     from tf_hetero.deployment.runtimes import Runtime
-    from tf_hetero.latency.single import write_models
+    from tf_hetero.latency.single import add_models
     from tf_hetero.latency.table import run_files
 
     with tempfile.TemporaryDirectory() as parent:
         folder, answers = (pathlib.Path(parent) / name for name in ("files", "answers"))
         graphs = [tf_hetero.trace(network) for network in networks]
-        names = write_models(folder, Runtime(), graphs)
+        names = add_models(folder, Runtime(), graphs)
         given = run_files(folder, answers, 1, _ROUNDS.value)["milliseconds"]
     return [float(np.median(given[name])) for name in names]
 

@@ -4,13 +4,14 @@ r"""Milliseconds that a table predicts beside those that are measured, over rand
     python -m tools.latency --network=ResNet20 --runtime=onnx --results=results/latency
 
 A `tf_hetero.LatencyTable` of the network is measured, then whole networks with random
-widths that the table has not seen, in the same way. One JSON file a network, runtime and
+widths that the table has not seen, all in turns. One JSON file a network, runtime and
 precision; called again, only missing ones are measured. With `--table` the table itself is
 kept, too. `--plot` draws milliseconds over MACs, of all files in `--results`.
 """
 
 import json
 import pathlib
+import statistics
 import tempfile
 from typing import Any
 
@@ -63,18 +64,27 @@ def summary(result: dict[str, Any]) -> str:
 
 
 def _measure(path: pathlib.Path) -> None:
+    """Measures single operations and random cuts, which all take turns."""
     import dataclasses
 
+    import tf_hetero
+    from tf_hetero.deployment.runtimes import Runtime
     from tf_hetero.files import write_text
-    from tf_hetero.latency.table import LatencyTable
+    from tf_hetero.latency.single import add_models, at_widths, write_files
+    from tf_hetero.latency.table import LatencyTable, run_files
     from tools.experiment.provenance import circumstances
 
-    model = _network()
-    table = LatencyTable.measure(
-        model, _RUNTIME.value, _DTYPE.value, 1, _SAMPLES.value, _ROUNDS.value
-    )
+    runtime, graph = Runtime(_RUNTIME.value, _DTYPE.value), tf_hetero.trace(_network())
+    cuts = [at_widths(graph, kept) for kept in _widths(graph)]
+    with tempfile.TemporaryDirectory() as parent:
+        folder, answers = (pathlib.Path(parent) / name for name in ("files", "answers"))
+        write_files(graph, folder, runtime, _SAMPLES.value)
+        names = add_models(folder, runtime, cuts)
+        given = run_files(folder, answers, 1, _ROUNDS.value)["milliseconds"]
+        table = LatencyTable.read(folder, answers)
     if _TABLE.value:
         table.save(_TABLE.value)
+    counts = [tf_hetero.count(cut, latency_table=table) for cut in cuts]
     result = {
         "network": _NETWORK.value,
         "runtime": _RUNTIME.value,
@@ -82,7 +92,14 @@ def _measure(path: pathlib.Path) -> None:
         "operations": len(table.operations),
         "steps": dataclasses.asdict(table.steps),
         "scales": [round(float(scale), 4) for scale in table.scales],
-        "cuts": _cuts(model, table),
+        "cuts": [
+            {
+                "macs": count.macs,
+                "predicted": count.latency,
+                "measured": round(statistics.median(given[name]), 6),
+            }
+            for name, count in zip(names, counts, strict=True)
+        ],
         **circumstances("tools.latency"),
     }
     write_text(path, json.dumps(result, indent=1) + "\n")
@@ -97,33 +114,6 @@ def _network() -> Any:
         return getattr(models, _NETWORK.value)()
     shape = (_SIZE.value, _SIZE.value, 3)
     return getattr(keras.applications, _NETWORK.value)(weights=None, input_shape=shape)
-
-
-def _cuts(model: Any, table: Any) -> list[dict[str, float]]:
-    """The whole network and random cuts: MACs, milliseconds predicted and measured."""
-    import tf_hetero
-    from tf_hetero.deployment.runtimes import Runtime
-    from tf_hetero.latency.single import at_widths, write_models
-    from tf_hetero.latency.table import run_files
-
-    graph = tf_hetero.trace(model)
-    graphs = [at_widths(graph, kept) for kept in _widths(graph)]
-    with tempfile.TemporaryDirectory() as parent:
-        folder = pathlib.Path(parent) / "files"
-        names = write_models(folder, Runtime(_RUNTIME.value, _DTYPE.value), graphs)
-        answers = run_files(folder, pathlib.Path(parent) / "answers.json", 1, _ROUNDS.value)
-    cuts = []
-    for name, one in zip(names, graphs, strict=True):
-        counts = tf_hetero.count(one, latency_table=table)
-        rounds = sorted(answers["milliseconds"][name])
-        cuts.append(
-            {
-                "macs": counts.macs,
-                "predicted": counts.latency,
-                "measured": round(rounds[len(rounds) // 2], 6),
-            }
-        )
-    return cuts
 
 
 def _widths(graph: Any) -> list[Any]:

@@ -87,22 +87,26 @@ def write_files(
     return planned
 
 
-def write_models(
+def add_models(
     folder: pathlib.Path, runtime: Runtime, graphs: Sequence[ChannelGraph]
 ) -> list[str]:
-    """Writes whole models to be measured; the names of their files.
+    """Writes whole models to be measured, with what a folder holds; their files' names.
 
     Args:
-        folder: a new one.
+        folder: one that `write_files` wrote, or a new one.
         runtime: what will run the files.
         graphs: of the models.
     """
-    folder.mkdir()
-    names = [f"model-{number}{runtime.ending}" for number in range(len(graphs))]
+    path = folder / "manifest.json"
+    manifest: dict[str, Any] = {"runtime": runtime.name, "files": []}
+    if folder.exists():
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    folder.mkdir(exist_ok=True)
+    names = [f"added-{number}{runtime.ending}" for number in range(len(graphs))]
     for name, graph in zip(names, graphs, strict=True):
         runtime.write(_fixed(graph), folder / name)
-    manifest = {"runtime": runtime.name, "files": names}
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    manifest["files"] += names
+    path.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return names
 
 
