@@ -16,9 +16,13 @@ from tf_hetero.latency import measure_files
 from tf_hetero.latency.features import ids_by_tensor, key_of, terms_of
 from tf_hetero.latency.fitting import Steps
 from tf_hetero.latency.single import single, write_files
+from tf_hetero.methods.post_training.allocating import greedy
+from tf_hetero.methods.post_training.removal import Curve
 from tf_hetero.testing import random_masks, randomize
+from tf_hetero.widths.budgets import limits_of
 from tf_hetero.widths.counting import CostModel, Target, kept_units
 from tf_hetero.widths.operations import operations
+from tf_hetero.widths.selection import Selector
 
 layers = keras.layers
 CALL, TENSOR, KERNEL = 0.001, 1e-4, 2e-5  # milliseconds of a device that is made up
@@ -224,3 +228,28 @@ def test_bad_input(arguments, message):
 def test_the_script_needs_numpy_and_a_runtime_only():
     text = pathlib.Path(measure_files.__file__).read_text()
     assert "tf_hetero." not in text and "import keras" not in text
+
+
+def test_whole_steps_go_where_single_units_save_nothing():
+    """Kernels of steps of 4: what goes at one moment ends at a multiple of 4."""
+    model = chain((32, 48))
+    table = made_up(model, 4, samples=20)
+    graph = th.trace(model)
+    limits = limits_of(CostModel(graph, Target(latency_table=table)), {"latency": 0.5})
+    selector = Selector(graph, limits, th.WidthRules().allowed_units(graph))
+    rng = np.random.default_rng(0)
+    curves = {
+        g.name: Curve(rng.permutation(g.size), np.sort(rng.random(g.size - 8)))
+        for g in graph.free_groups
+    }
+    scores = greedy(graph, curves, selector)
+    together = 0
+    for score in scores.values():
+        for moment, units in zip(*np.unique(score, return_counts=True), strict=True):
+            if units > 1:
+                together += units
+                assert (score > moment).sum() % 4 == 0
+    assert together > 20
+    masks = selector.masks(scores)
+    small = th.count(th.strip(graph, masks), latency_table=table)
+    assert small.latency <= limits[0].most

@@ -33,6 +33,8 @@ class Milliseconds:
         products: of its channels.
     """
 
+    stepped = True
+
     def __init__(self, graph: ChannelGraph, products: Sequence[Product]) -> None:
         products = [product for product in products if product.milliseconds]
         shape = len(products), max([len(p.arrays) for p in products], default=0) + 1

@@ -60,7 +60,13 @@ class Counts:
 
 
 class Cost(Protocol):
-    """What a model costs, as a function of the kept units of each group."""
+    """What a model costs, as a function of the kept units of each group.
+
+    Attributes:
+        stepped: whether one unit less may save nothing, and some together much.
+    """
+
+    stepped: bool
 
     def __call__(self, kept: np.ndarray) -> float:
         """The cost."""

@@ -31,6 +31,8 @@ class FileSize:
             same at all widths; estimated at 600 bytes an operation if None.
     """
 
+    stepped = False
+
     def __init__(
         self, graph: ChannelGraph, dtype: str = "float32", around: float | None = None
     ) -> None:

@@ -70,6 +70,8 @@ class MemoryModel:
         ValueError: if a spatial size is unknown.
     """
 
+    stepped = False
+
     def __init__(self, graph: ChannelGraph, dtype: str = "float32") -> None:
         self._spans, self._steps = _spans(graph)
         self._first = np.array([span.first for span in self._spans])

@@ -16,6 +16,8 @@ class Polynomial:
     evaluated on NumPy arrays or, differentiably, with `keras.ops`.
     """
 
+    stepped = False
+
     def __init__(self, graph: ChannelGraph, terms: Iterable[tuple[float, Sequence[Ids]]]):
         terms = list(terms)
         rows: dict[int, int] = {}

@@ -10,12 +10,18 @@ from tf_hetero.widths.selection import Selector
 
 Scores = dict[str, np.ndarray]
 
+_STEPS = 1, 2, 4, 8, 16, 32  # of kernels, in channels
+_BELOW = 0.9  # of a budget: what is cut too far is added back, best first
+
 
 def greedy(graph: ChannelGraph, curves: Mapping[str, Curve], selector: Selector) -> Scores:
     """Units go one by one, where the error grows least for what is saved at these widths.
 
-    The score of a unit is the moment at which it goes.
+    The score of a unit is the moment at which it goes. Where costs have steps, as
+    milliseconds have, as many units go at once as save most for the error.
     """
+    if any(limit.cost.stepped for limit in selector.limits):
+        return _greedy_by_blocks(graph, curves, selector)
     kept = np.array([float(group.size) for group in graph.groups])
     index = {group.name: i for i, group in enumerate(graph.groups)}
     gone = dict.fromkeys(curves, 0)
@@ -36,6 +42,44 @@ def greedy(graph: ChannelGraph, curves: Mapping[str, Curve], selector: Selector)
         kept[index[name]] -= 1
         moment += 1
     return {name: _ranked(curves[name], score, moment) for name, score in scores.items()}
+
+
+def _greedy_by_blocks(
+    graph: ChannelGraph, curves: Mapping[str, Curve], selector: Selector
+) -> Scores:
+    """Blocks of units go, each down to a multiple of its size, as those of kernels are."""
+    kept = np.array([float(group.size) for group in graph.groups])
+    index = {group.name: i for i, group in enumerate(graph.groups)}
+    errors = {n: np.concatenate([[0.0], np.cumsum(c.errors)]) for n, c in curves.items()}
+    gone = dict.fromkeys(curves, 0)
+    scores = {name: np.full(len(c.order), np.inf) for name, c in curves.items()}
+    moment = 0
+    while any(limit.cost(kept) > _BELOW * limit.most for limit in selector.limits):
+        least, choice = np.inf, None
+        for name, curve in curves.items():
+            for units in _blocks(int(kept[index[name]]), len(curve.errors) - gone[name]):
+                fewer = kept.copy()
+                fewer[index[name]] -= units
+                saved = selector.saved(kept, fewer)
+                grows = errors[name][gone[name] + units] - errors[name][gone[name]]
+                if saved > 0 and grows / saved < least:
+                    least, choice = grows / saved, (name, units, fewer)
+        if choice is None:
+            break
+        name, units, kept = choice
+        scores[name][curves[name].order[gone[name] : gone[name] + units]] = moment
+        gone[name] += units
+        moment += 1
+    for name, curve in curves.items():
+        left = curve.order[gone[name] :]
+        scores[name][left] = moment + np.arange(len(left))
+    return scores
+
+
+def _blocks(kept: int, removable: int) -> list[int]:
+    """How many units may go at once: down to a multiple of a power of two."""
+    sizes = {kept % step or step for step in _STEPS}
+    return sorted(size for size in sizes if size <= removable)
 
 
 def _ranked(curve: Curve, scores: np.ndarray, moment: int) -> np.ndarray:
