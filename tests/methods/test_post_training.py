@@ -85,6 +85,8 @@ def test_a_kernel_that_reads_nothing_of_the_group_says_nothing():
 class Prices:
     """A selector to which a unit of `a` is worth 1, of `b` as many as `a` has left."""
 
+    limits = ()
+
     def prices(self, kept):
         return np.array([1.0, kept[0]])
 
