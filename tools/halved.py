@@ -31,7 +31,6 @@ _SETS = flags.DEFINE_integer("sets", 3, "Draws of pictures.", lower_bound=1)
 _SAMPLES = flags.DEFINE_integer("samples", 10, "Widths in the table.", lower_bound=2)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each file.", lower_bound=1)
 
-_DRAWN_FROM = 20_000  # training pictures among which sets are drawn
 ARMS = ("macs", "latency")
 
 
@@ -73,20 +72,21 @@ def _run(wanted: list[tuple[str, int]]) -> None:
     from tf_hetero import datasets
     from tf_hetero.files import write_text
     from tf_hetero.widths.counting import CostModel, Target
-    from tools.experiment.cutting import accuracy, taken
+    from tools.experiment.cutting import DRAWN_FROM, Cutter, accuracy, taken
     from tools.experiment.provenance import circumstances
 
     model = keras.models.load_model(_MODEL.value)
     pictures = datasets.load(_DATASET.value, _DATA_DIR.value, None, _TEST.value or None)
     table = _table(model)
-    drawn_from = taken(pictures, min(len(pictures.train), _DRAWN_FROM))
+    drawn_from = taken(pictures, min(len(pictures.train), DRAWN_FROM))
+    cutter = Cutter(model, pictures, drawn_from)
     costs = CostModel(tf_hetero.trace(model), Target(latency_table=table))
     whole = {name: getattr(costs, name)(costs.sizes) for name in ARMS}
     made, networks = {}, [model]
     for arm, number in wanted:
         if _path(arm, number).exists():
             continue
-        small = _cut(model, table, arm, _draw(drawn_from, number), number)
+        small = _cut(model, table, cutter, arm, number)
         counts = dataclasses.asdict(tf_hetero.count(small, latency_table=table))
         made[arm, number] = {
             "arm": arm,
@@ -117,55 +117,37 @@ def _table(model: Any) -> Any:
     return table
 
 
-def _draw(pictures: Any, number: int) -> Any:
-    import numpy as np
-
-    rng = np.random.default_rng((number, 1))
-    return pictures[rng.permutation(len(pictures))[: _EXAMPLES.value]]
-
-
-def _cut(model: Any, table: Any, arm: str, x: Any, seed: int) -> Any:
+def _cut(model: Any, table: Any, cutter: Any, arm: str, number: int) -> Any:
     """The network at the part of its milliseconds that is wanted."""
     import tf_hetero
+    from tools.experiment.cutting import Cut
 
+    cut = Cut("fisher_greedy", 0, _EXAMPLES.value, "train", number)
+    options = {"latency": _LATENCY.value, "latency_table": table}
+    if arm == "macs":
+        options = {"macs": _largest_macs(model, table, cutter, cut)}
     method = tf_hetero.PostTraining(examples=_EXAMPLES.value)
-    if arm == "latency":
-        budget: dict[str, Any] = {"latency": _LATENCY.value}
-        return tf_hetero.shrink(
-            model, x, **budget, latency_table=table, method=method, seed=seed
-        )
-    macs = _largest_macs(model, table, x, seed)
-    return tf_hetero.shrink(model, x, macs=macs, method=method, seed=seed)
+    return tf_hetero.shrink(model, cutter.drawn(cut), method=method, seed=number, **options)
 
 
-def _largest_macs(model: Any, table: Any, x: Any, seed: int) -> float:
-    """The largest part of the MACs, in percent, at which the cut is as fast."""
+def _largest_macs(model: Any, table: Any, cutter: Any, cut: Any) -> float:
+    """The largest part of the MACs, in whole percent, at which the cut is as fast."""
+    import dataclasses
+
     import tf_hetero
-    from tf_hetero.methods.post_training.allocating import greedy
-    from tf_hetero.methods.post_training.criteria import curves_of
-    from tf_hetero.methods.post_training.method import SCORED
-    from tf_hetero.surgery.reconstructing import Calibration
-    from tf_hetero.widths.budgets import limits_of
     from tf_hetero.widths.counting import CostModel, Target, kept_units
-    from tf_hetero.widths.selection import Selector
 
     graph = tf_hetero.trace(model)
     costs = CostModel(graph, Target(latency_table=table))
-    allowed = tf_hetero.WidthRules().allowed_units(graph)
-    calibration = Calibration(min(_EXAMPLES.value, SCORED), seed=seed)
     limit = _LATENCY.value * costs.latency(costs.sizes)
-    best, curves = 0.0, None
-    for percent in range(10, 100):
-        try:
-            selector = Selector(graph, limits_of(costs, {"macs": percent / 100}), allowed)
-        except ValueError:  # not to be reached with the floors
-            continue
-        if curves is None:
-            curves = curves_of(graph, "fisher", x, calibration, selector.floors)
-        masks = selector.masks(greedy(graph, curves, selector))
+    for percent in range(1, 91):
+        masks = cutter.masks(dataclasses.replace(cut, percent=percent))
         if costs.latency(kept_units(graph, masks)) <= limit:
-            best = percent / 100
-    return best
+            return 1 - percent / 100
+    raise ValueError(
+        "A budget of MACs must be as fast as the one of milliseconds. Received: "
+        f"--latency={_LATENCY.value}, and a tenth of the MACs takes longer. Raise it."
+    )
 
 
 def _measured(networks: list[Any]) -> list[float]:

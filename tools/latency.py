@@ -70,12 +70,18 @@ def _measure(path: pathlib.Path) -> None:
     import tf_hetero
     from tf_hetero.deployment.runtimes import Runtime
     from tf_hetero.files import write_text
-    from tf_hetero.latency.single import add_models, at_widths, write_files
+    from tf_hetero.latency.single import (
+        add_models,
+        at_widths,
+        drawn_widths,
+        write_files,
+    )
     from tf_hetero.latency.table import LatencyTable, run_files
     from tools.experiment.provenance import circumstances
 
     runtime, graph = Runtime(_RUNTIME.value, _DTYPE.value), tf_hetero.trace(_network())
-    cuts = [at_widths(graph, kept) for kept in _widths(graph)]
+    widths = drawn_widths(graph, 1 + _CUTS.value, 1, narrow=(0.2, 0.1), multiples=(1,))
+    cuts = [at_widths(graph, kept) for kept in widths]
     with tempfile.TemporaryDirectory() as parent:
         folder, answers = (pathlib.Path(parent) / name for name in ("files", "answers"))
         write_files(graph, folder, runtime, _SAMPLES.value)
@@ -114,20 +120,6 @@ def _network() -> Any:
         return getattr(models, _NETWORK.value)()
     shape = (_SIZE.value, _SIZE.value, 3)
     return getattr(keras.applications, _NETWORK.value)(weights=None, input_shape=shape)
-
-
-def _widths(graph: Any) -> list[Any]:
-    """All units, and for each cut a random part of every group."""
-    import numpy as np
-
-    rng, kept = np.random.default_rng(1), [np.ones(graph.num_units, int)]
-    for _ in range(_CUTS.value):
-        around, one = rng.uniform(0.2, 1.0), np.ones(graph.num_units, int)
-        for group in graph.free_groups:
-            part = np.clip(around * rng.uniform(0.5, 1.5), 0.1, 1.0)
-            one[group.units[max(round(part * group.size), 1) :]] = 0
-        kept.append(one)
-    return kept
 
 
 if __name__ == "__main__":

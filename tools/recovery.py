@@ -43,7 +43,6 @@ _SOURCE = flags.DEFINE_enum(
 )
 _FOLDER = flags.DEFINE_string("folder", "", "Of pictures, for --source=folder.")
 
-_DRAWN_FROM = 20_000  # training pictures among which sets are drawn
 # Those of tools.experiment.cutting, which takes time to import.
 _STAGES = ("accuracy", "recalibrated", "reconstructed")
 
@@ -119,12 +118,12 @@ def _run(missing: list[Any]) -> None:
 def _calibration(pictures: Any) -> Any:
     """The pictures among which those that kernels are solved with are drawn."""
     from tf_hetero import datasets
-    from tools.experiment.cutting import taken
+    from tools.experiment.cutting import DRAWN_FROM, taken
 
     if _SOURCE.value == "folder":
         size = pictures.input_shape[0]
         pictures = datasets.load("folder", _FOLDER.value, image_size=size)
-    return taken(pictures, min(len(pictures.train), _DRAWN_FROM))
+    return taken(pictures, min(len(pictures.train), DRAWN_FROM))
 
 
 def table(results: list[dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from tf_hetero.cli import shrink
 from tf_hetero.cli.main import main, new_parser
 from tf_hetero.methods.lwdna.saliency import CRITERIA
 from tf_hetero.methods.post_training.criteria import CRITERIA as OF_POST_TRAINING
+from tf_hetero.widths.budgets import MoreBudgets
 
 pytest.importorskip("tensorflow")
 
@@ -87,6 +88,7 @@ def test_every_flag_arrives():
     assert shrink.widths_of(options) == th.WidthRules()
     assert list(shrink.CRITERIA["lwdna"]) == sorted(CRITERIA)
     assert shrink.CRITERIA["post_training"] == OF_POST_TRAINING
+    assert {*shrink.WITH_UNITS, "latency_table", "dtype"} == {*MoreBudgets.__annotations__}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from graphs import MODELS, conv, head
 import tf_hetero as th
 from tf_hetero.deployment.runtimes import Runtime
 from tf_hetero.latency import measure_files
-from tf_hetero.latency.features import ids_by_tensor, key_of, terms_of
+from tf_hetero.latency.features import key_of, terms_of
 from tf_hetero.latency.fitting import Steps
 from tf_hetero.latency.single import single, write_files
 from tf_hetero.methods.post_training.allocating import greedy
@@ -21,7 +21,7 @@ from tf_hetero.methods.post_training.removal import Curve
 from tf_hetero.testing import random_masks, randomize
 from tf_hetero.widths.budgets import limits_of
 from tf_hetero.widths.counting import CostModel, Target, kept_units
-from tf_hetero.widths.operations import operations
+from tf_hetero.widths.operations import ids_by_tensor, operations
 from tf_hetero.widths.selection import Selector
 
 layers = keras.layers

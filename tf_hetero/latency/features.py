@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tf_hetero.graph.calls import Tensor
-from tf_hetero.graph.channels import ChannelGraph, Ids, Site
+from tf_hetero.graph.channels import Ids, Site, along
 from tf_hetero.widths.operations import Operation, does_nothing
 
 # Settings that say nothing of how long a layer runs.
@@ -42,18 +42,6 @@ class Term:
     def lengths(self) -> list[int]:
         """Each factor at the widths that the model has."""
         return [ids.size for ids, _ in self.factors]
-
-
-def ids_by_tensor(graph: ChannelGraph) -> dict[int, Ids | None]:
-    """The id array of every tensor, by its key."""
-    found: dict[int, Ids | None] = {}
-    for site in graph.sites:
-        for tensors, arrays in (
-            (site.call.inputs, site.inputs),
-            (site.call.outputs, site.outcome.outputs),
-        ):
-            found |= {t.key: ids for t, ids in zip(tensors, arrays, strict=True)}
-    return found
 
 
 def key_of(operation: Operation, ids_of: dict[int, Ids | None]) -> str:
@@ -112,10 +100,8 @@ def _settings(site: Site) -> dict[str, Any]:
 
 
 def _shape(tensor: Tensor, ids: Ids | None) -> list[int | None]:
-    sizes = tensor.shape[1:]
-    if ids is None:
-        return list(sizes)
+    """The sizes behind the batch axis, None for that of the channels."""
     return [
-        None if length == ids.size and (length > 1 or axis == ids.ndim - 1) else size
-        for axis, (size, length) in enumerate(zip(sizes, ids.shape, strict=True))
+        size if along(ids, axis) is None else None
+        for axis, size in enumerate(tensor.shape[1:])
     ]

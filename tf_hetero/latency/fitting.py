@@ -31,16 +31,18 @@ class Piece:
 
     def value(self, lengths: Sequence[int]) -> float:
         """The value at these numbers of channels."""
-        if lengths and not self.counts(lengths[self.of]):
+        conditions = self.least, self.most, self.unless
+        if lengths and not counts(lengths[self.of], *conditions):
             return 0.0
         pairs = zip(lengths, self.rounds, strict=True)
         return float(math.prod(-(-length // step) * step for length, step in pairs))
 
-    def counts(self, number: int) -> bool:
-        """Whether the condition holds."""
-        few = self.most == 0 or number <= self.most
-        aligned = self.unless > 0 and number % self.unless == 0
-        return number >= self.least and few and not aligned
+
+def counts(number: Any, least: Any, most: Any, unless: Any) -> Any:
+    """Whether the condition of a `Piece` holds, of numbers or of arrays of them."""
+    few = (most == 0) | (number <= most)
+    aligned = (unless > 0) & (number % (unless + (unless == 0)) == 0)
+    return (number >= least) & few & (aligned == 0)
 
 
 @dataclasses.dataclass(frozen=True)

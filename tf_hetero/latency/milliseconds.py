@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tf_hetero.graph.channels import ChannelGraph, Ids
-from tf_hetero.latency.fitting import Piece
+from tf_hetero.latency.fitting import Piece, counts
 from tf_hetero.widths.polynomial import Polynomial
 
 
@@ -50,11 +50,11 @@ class Milliseconds:
         self._matrix = np.stack(rows)
         self._each = np.array([product.milliseconds for product in products])
         conditions = ((p.piece.least, p.piece.most, p.piece.unless) for p in products)
-        self._least, self._most, self._unless = np.array([*conditions]).reshape(-1, 3).T
+        self._conditions = np.array([*conditions]).reshape(-1, 3).T
         sizes = np.array([float(group.size) for group in graph.groups])
         # Without steps, and with the pieces that count in the whole model.
         counted = zip(products, self._counts(self._lengths(sizes)), strict=True)
-        terms = [(p.milliseconds, list(p.arrays)) for p, counts in counted if counts]
+        terms = [(p.milliseconds, list(p.arrays)) for p, whether in counted if whether]
         polynomial = Polynomial(graph, terms)
         self.smooth = polynomial.smooth
         self.slopes = polynomial.slopes
@@ -72,7 +72,4 @@ class Milliseconds:
         return lengths
 
     def _counts(self, lengths: np.ndarray) -> np.ndarray:
-        number = lengths[self._of]
-        few = (self._most == 0) | (number <= self._most)
-        aligned = (self._unless > 0) & (number % np.maximum(self._unless, 1) == 0)
-        return (number >= self._least) & few & ~aligned
+        return counts(lengths[self._of], *self._conditions)

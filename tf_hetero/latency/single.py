@@ -16,9 +16,9 @@ from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.keras_internals import seeded_initializers
 from tf_hetero.graph.tracing import trace
 from tf_hetero.latency import measure_files
-from tf_hetero.latency.features import ids_by_tensor, key_of, terms_of
+from tf_hetero.latency.features import key_of, terms_of
 from tf_hetero.surgery.rebuilding import Builder, rebuild
-from tf_hetero.widths.operations import Operation, operations
+from tf_hetero.widths.operations import Operation, ids_by_tensor, operations
 
 LEAST = 0.15  # of a group's units that the narrowest model keeps
 MULTIPLES = 1, 4, 8, 16, 32  # of which widths are drawn
@@ -68,7 +68,7 @@ def write_files(
     shutil.copy(measure_files.__file__, folder / "measure_files.py")
     found: dict[str, dict[str, Any]] = {}
     models: dict[str, list[Any]] = {}
-    for number, kept in enumerate(_widths(graph, samples, seed)):
+    for number, kept in enumerate(drawn_widths(graph, samples, seed)):
         sample = at_widths(graph, kept)
         name = f"model-{number}{runtime.ending}"
         runtime.write(_fixed(sample), folder / name)
@@ -117,16 +117,31 @@ def at_widths(graph: ChannelGraph, kept: np.ndarray) -> ChannelGraph:
     return trace(model, graph.grouped, graph.flat.input_shape)
 
 
-def _widths(graph: ChannelGraph, samples: int, seed: int) -> list[np.ndarray]:
-    """For each sample how many of each unit stay: all, or a part of each group."""
+def drawn_widths(
+    graph: ChannelGraph,
+    samples: int,
+    seed: int,
+    narrow: tuple[float, float] = (LEAST, LEAST),
+    multiples: Sequence[int] = MULTIPLES,
+) -> list[np.ndarray]:
+    """For each sample how many of each unit stay: all, or a part of each group.
+
+    Args:
+        graph: the traced model.
+        samples: how many, the whole model among them.
+        seed: widths derive from it.
+        narrow: the least part of all groups' middle, and of a single group.
+        multiples: one is drawn for each group.
+    """
     rng = np.random.default_rng(seed)
     kept = [np.ones(graph.num_units, int)]
     for _ in range(samples - 1):
-        around = rng.uniform(LEAST, 1.0)  # narrow and wide models, not only halves
+        around = rng.uniform(narrow[0], 1.0)  # narrow and wide models, not only halves
         one = np.ones(graph.num_units, int)
         for group in graph.free_groups:
-            part = np.clip(around * rng.uniform(0.5, 1.5), LEAST, 1.0)
-            number, multiple = round(part * group.size), rng.choice(MULTIPLES)
+            part = np.clip(around * rng.uniform(0.5, 1.5), narrow[1], 1.0)
+            number = round(part * group.size)
+            multiple = rng.choice(multiples) if len(multiples) > 1 else multiples[0]
             if number > multiple:
                 number -= number % multiple
             one[group.units[max(number, 1) :]] = 0

@@ -17,7 +17,7 @@ from tf_hetero.deployment.runtimes import Runtime
 from tf_hetero.files import write_text
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.latency import measure_files
-from tf_hetero.latency.features import ids_by_tensor, key_of, terms_of
+from tf_hetero.latency.features import key_of, terms_of
 from tf_hetero.latency.fitting import (
     Steps,
     best_steps,
@@ -29,7 +29,7 @@ from tf_hetero.latency.fitting import (
 )
 from tf_hetero.latency.milliseconds import Milliseconds, Product
 from tf_hetero.latency.single import write_files
-from tf_hetero.widths.operations import operations, times_of
+from tf_hetero.widths.operations import ids_by_tensor, operations, times_of
 
 VERSION = 1
 

@@ -58,13 +58,14 @@ def _failure(flat: FlatGraph, shapes: Sequence[tuple]) -> tuple[Call, Exception]
 
     def run(call: Call, values: list[Any]) -> Any:
         try:
-            shape = _known_shape(call, values)
-            if shape is None:
+            known = _known(call, values)
+            if known is None:
                 return call.compute(values)
-            if shape not in zeros:
+            if known not in zeros:
+                dtype, *sizes = known
                 batch = keras.ops.shape(values[0])[:1]
-                zeros[shape] = keras.ops.zeros((*batch, *shape[2:]), shape[0])
-            return [zeros[shape]]
+                zeros[known] = keras.ops.zeros((*batch, *sizes), dtype)
+            return [zeros[known]]
         except Exception as error:  # the layer's author wrote what is called here
             failures.append((call, error))
             raise
@@ -80,8 +81,8 @@ def _failure(flat: FlatGraph, shapes: Sequence[tuple]) -> tuple[Call, Exception]
     return failures[0] if failures else None
 
 
-def _known_shape(call: Call, values: list[Any]) -> tuple | None:
-    """What a call makes, dtype and shape, if it was asked all when the model was built.
+def _known(call: Call, values: list[Any]) -> tuple | None:
+    """Type and sizes of what a call makes, if it was asked all when the model was built.
 
     Keras's own layers with weights refuse channels that they were not built for, and
     know what sizes they make. They are most of a network, and slowest to run.
@@ -90,10 +91,10 @@ def _known_shape(call: Call, values: list[Any]) -> tuple | None:
     ours = type(call.operation).__module__.startswith("keras.src.layers.")
     if call.plain or not ours or not any(spec and spec.axes for spec in specs):
         return None
-    shape = call.operation.compute_output_shape(values[0].shape)
-    if len(values) > 1 or None in shape[1:]:
+    if len(values) != 1 or len(call.outputs) != 1:
         return None
-    return (call.operation.compute_dtype, *shape)
+    _, *sizes = call.operation.compute_output_shape(values[0].shape)
+    return None if None in sizes else (call.operation.compute_dtype, *sizes)
 
 
 class _Program(keras.Operation):

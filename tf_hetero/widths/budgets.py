@@ -87,7 +87,7 @@ def split_budgets(
     more = dict(more)
     target = Target(more.pop("dtype", "float32"), more.pop("latency_table", None))
     budgets = {"macs": macs, "params": params}
-    budgets |= {name: more.pop(name, None) for name in ("latency", "memory", "file_size")}
+    budgets |= {name: more.pop(name, None) for name in _UNITS}
     refuse(function, more, homes)
     given = {name: value for name, value in budgets.items() if value is not None}
     if "latency" in given and target.latency_table is None:

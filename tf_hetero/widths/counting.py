@@ -13,12 +13,12 @@ from keras import tree
 
 from tf_hetero.graph.arguments import check_choice
 from tf_hetero.graph.calls import FlatGraph
-from tf_hetero.graph.channels import ChannelGraph, Ids, Masks, Site, Weight
+from tf_hetero.graph.channels import ChannelGraph, Masks, Site, Weight
 from tf_hetero.graph.tracing import trace
 from tf_hetero.widths.file_size import FileSize
 from tf_hetero.widths.memory import BYTES, MemoryModel
-from tf_hetero.widths.operations import has_known_sizes, times_of
-from tf_hetero.widths.polynomial import Polynomial
+from tf_hetero.widths.operations import elements, has_known_sizes, times_of
+from tf_hetero.widths.polynomial import Polynomial, term_of
 
 NOMINAL_SIZE = 224  # a side, where a model takes any and nothing is said
 STATISTICS = ("moving_mean", "moving_variance")
@@ -243,7 +243,7 @@ def _mac_terms(graph: ChannelGraph, padded: bool):
     for site in graph.sites:
         for name, weight in site.kernels:
             positions = _positions(site, weight, padded) * times[site.call.outputs[0].key]
-            yield _term(positions, weight.axes, site.variable(name).shape)
+            yield term_of(positions, weight.axes, site.variable(name).shape)
 
 
 def _positions(site: Site, weight: Weight, padded: bool) -> int:
@@ -269,12 +269,7 @@ def _parameter_terms(graph: ChannelGraph):
                 continue
             weight = site.outcome.weights.get(name)
             axes = weight.axes if weight else (None,) * len(variable.shape)
-            yield _term(1, axes, variable.shape)
-
-
-def _term(positions: float, axes, shape) -> tuple[float, list[Ids]]:
-    fixed = math.prod(n for n, ids in zip(shape, axes, strict=True) if ids is None)
-    return float(positions * fixed), [ids for ids in axes if ids is not None]
+            yield term_of(1, axes, variable.shape)
 
 
 def _element_terms(graph: ChannelGraph, kind: str):
@@ -287,15 +282,5 @@ def _element_terms(graph: ChannelGraph, kind: str):
     times = times_of(graph.flat)
     for site in last.values():
         (ids,), (tensor,) = site.outcome.outputs, site.call.outputs
-        if None in tensor.shape[1:]:
-            raise ValueError(
-                "Every spatial size must be known to count elements. Received: shape "
-                f"{tensor.shape} at layer {site.call.name!r}."
-            )
-        elements = (
-            math.prod(n for n in tensor.shape[1:] if n) * times[site.call.outputs[0].key]
-        )
-        if ids is None:
-            yield float(elements), []
-        else:
-            yield elements / ids.size, [ids]
+        number, arrays = elements(tensor, ids)
+        yield times[tensor.key] * number, arrays

@@ -1,6 +1,5 @@
 """The size of a LiteRT file: parameters by precision, and what lies around them."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from tf_hetero.graph.channels import ChannelGraph, Ids, Site
 from tf_hetero.widths.operations import Operation, operations
-from tf_hetero.widths.polynomial import Polynomial
+from tf_hetero.widths.polynomial import Polynomial, term_of
 
 # Of an int8 kernel each output channel has a scale (float32) and a zero point (int64), and
 # so has its bias, which is an int32.
@@ -83,15 +82,12 @@ def _of_kernels(site: Site, each: float) -> Iterator[tuple[float, list[Ids]]]:
     """Bytes for each channel that a kernel makes, its bias and its scales."""
     for name, weight in site.kernels:
         summed = {axis % len(weight.axes) for axis in weight.summed_axes}
-        pairs = zip(site.variable(name).shape, weight.axes, strict=True)
-        made = [pair for axis, pair in enumerate(pairs) if axis not in summed]
-        fixed = math.prod(size for size, ids in made if ids is None)
-        yield float(each * fixed), [ids for _, ids in made if ids is not None]
+        made = [axis for axis in range(len(weight.axes)) if axis not in summed]
+        shape = site.variable(name).shape
+        yield term_of(each, [weight.axes[a] for a in made], [shape[a] for a in made])
 
 
 def _term(site: Site, name: str, each: float) -> tuple[float, list[Ids]]:
     """Bytes for each element of a weight."""
     shape, weight = site.variable(name).shape, site.outcome.weights.get(name)
-    axes = weight.axes if weight else (None,) * len(shape)
-    fixed = math.prod(n for n, ids in zip(shape, axes, strict=True) if ids is None)
-    return float(each * fixed), [ids for ids in axes if ids is not None]
+    return term_of(each, weight.axes if weight else (None,) * len(shape), shape)

@@ -15,6 +15,7 @@ from tf_hetero.widths.operations import (
     Operation,
     elements,
     further_steps,
+    ids_by_tensor,
     operations,
     times_of,
 )
@@ -131,12 +132,7 @@ class MemoryModel:
 
 def _spans(graph: ChannelGraph) -> tuple[list[_Span], dict[str, slice]]:
     """The places of tensors, and the steps of each operation."""
-    ids_of: dict[int, Ids | None] = {}
-    for site in graph.sites:
-        ids_of |= {t.key: i for t, i in zip(site.call.inputs, site.inputs, strict=True)}
-        outputs = zip(site.call.outputs, site.outcome.outputs, strict=True)
-        ids_of |= {tensor.key: ids for tensor, ids in outputs}
-    spans = _Spans(ids_of)
+    spans = _Spans(ids_by_tensor(graph))
     for tensor in tree.flatten(graph.flat.inputs):
         spans.made(tensor, 0)
     step, steps = 1, {}

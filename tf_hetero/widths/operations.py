@@ -184,6 +184,18 @@ def is_relu(operation: Any) -> bool:
     return isinstance(operation, _RELUS)
 
 
+def ids_by_tensor(graph: ChannelGraph) -> dict[int, Ids | None]:
+    """The id array of every tensor that a call reads or makes, by the tensor's key."""
+    found: dict[int, Ids | None] = {}
+    for site in graph.sites:
+        for tensors, arrays in (
+            (site.call.inputs, site.inputs),
+            (site.call.outputs, site.outcome.outputs),
+        ):
+            found |= {t.key: ids for t, ids in zip(tensors, arrays, strict=True)}
+    return found
+
+
 def times_of(flat: FlatGraph) -> dict[int, float]:
     """How often the batch lies on a tensor's batch axis, by the tensor's key.
 
@@ -218,8 +230,7 @@ def elements(tensor: Tensor, ids: Ids | None) -> tuple[float, list[Ids]]:
     if None in tensor.shape[1:]:
         raise ValueError(
             "Every spatial size must be known to count elements. Received: shape "
-            f"{tensor.shape} of what {tensor.maker!r} makes. Give the model's Input a full "
-            "shape, or `input_shape`."
+            f"{tensor.shape} at layer {tensor.maker!r}."
         )
     number = float(_product(tensor.shape[1:]))
     return (number, []) if ids is None else (number / ids.size, [ids])

@@ -1,11 +1,21 @@
 """Costs that are sums of products of channel counts."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tf_hetero.graph.channels import ChannelGraph, Ids
+
+Axes = Sequence[Ids | None]
+Shape = Sequence[int]
+
+
+def term_of(coefficient: float, axes: Axes, shape: Shape) -> tuple[float, list[Ids]]:
+    """A term worth its coefficient for every element of an array with these axes."""
+    fixed = math.prod(n for n, ids in zip(shape, axes, strict=True) if ids is None)
+    return float(coefficient * fixed), [ids for ids in axes if ids is not None]
 
 
 class Polynomial:

@@ -112,12 +112,9 @@ class Selector:
             if group.frozen is None
         }
 
-    def saved(self, kept: np.ndarray, fewer: np.ndarray) -> float:
-        """What fewer units of each group save, in parts of the limits."""
-        return sum(
-            float(limit.cost(kept) - limit.cost(fewer)) / max(limit.most, 1e-9)
-            for limit in self.limits
-        )
+    def spent(self, kept: np.ndarray) -> np.ndarray:
+        """What so many units of each group cost, in parts of each limit."""
+        return np.array([limit.cost(kept) / limit.most for limit in self.limits])
 
     def prices(self, kept: np.ndarray) -> np.ndarray:
         """What one unit of each group costs at these widths, in parts of the limits."""

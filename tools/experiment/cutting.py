@@ -42,6 +42,7 @@ SEARCHED: dict[str, Method] = {
     "mch_widths": tf_hetero.MCH(epochs=30, batch_size=64),
 }
 _SEARCHED_EXAMPLES = 2500
+DRAWN_FROM = 20_000  # training pictures among which sets are drawn
 ARMS = (*POST_TRAINING, *LABELLED, *SEARCHED)
 # As the cut leaves it; statistics measured anew; kernels solved for.
 STARTS = ("accuracy", "recalibrated", "reconstructed")
@@ -103,9 +104,9 @@ class Cutter:
         """The smaller network, one of `STARTS`."""
         small = Reconstruction(self._graph, self._graph.keep(masks))
         if kind == "recalibrated":
-            tf_hetero.recalibrate_batchnorm(small.model, self._drawn(cut))
+            tf_hetero.recalibrate_batchnorm(small.model, self.drawn(cut))
         if kind == "reconstructed":
-            small.solve(self._drawn(cut), Calibration(cut.examples, seed=cut.number))
+            small.solve(self.drawn(cut), Calibration(cut.examples, seed=cut.number))
         return small.model
 
     def masks(self, cut: Cut) -> dict[str, np.ndarray]:
@@ -140,9 +141,7 @@ class Cutter:
 
     def _measured_curves(self, criterion: str, floors: tuple, cut: Cut) -> Any:
         calibration = Calibration(min(cut.examples, SCORED), seed=cut.number)
-        return curves_of(
-            self._graph, criterion, self._drawn(cut), calibration, dict(floors)
-        )
+        return curves_of(self._graph, criterion, self.drawn(cut), calibration, dict(floors))
 
     def _labelled_scores(self, cut: Cut) -> dict[str, np.ndarray]:
         choice = LABELLED[cut.arm]
@@ -154,7 +153,7 @@ class Cutter:
         arguments = (self._graph, x, y, logits_loss(), criterion, per_mac)
         return tf_hetero.latent_saliency(*arguments, from_weights=True)
 
-    def _drawn(self, cut: Cut) -> np.ndarray:
+    def drawn(self, cut: Cut) -> np.ndarray:
         """The pictures of a cut: another draw for each number."""
         rng = np.random.default_rng((cut.number, 1))
         if cut.source == "noise":

@@ -63,8 +63,8 @@ class StopAtBudget(keras.callbacks.Callback):
             raise ValueError(
                 f"`check_every` must be at least 1. Received: check_every={check_every}"
             )
-        given = split_budgets("StopAtBudget", macs, params, more, {})
-        self.budgets, self._target = given
+        split = split_budgets("StopAtBudget", macs, params, more, {})
+        self.budgets, self._target = split
         self.check_every = check_every
         self.stop_limit = stop_limit
         self.graph = graph
@@ -85,15 +85,16 @@ class StopAtBudget(keras.callbacks.Callback):
         self._seen = self.model
         graph = trace(self.model) if self.graph is None else self.graph
         self._graph, self._costs = graph, CostModel(graph, self._target)
-        limits = limits_of(self._costs, self.budgets)
-        self._limits = {limit.name: limit.fraction for limit in limits}
+        self._limits = limits_of(self._costs, self.budgets)
         self._floors = self._costs.sizes.copy()
         for index, group in self._free():
             self._floors[index] = min(self._optimizer.floor(group.name), group.size)
         self._check_reachable()
         if not self.history:
             self.look()
-        self._fractions = {name: self.history[-1][name] for name in self._limits}
+        self._fractions = {
+            limit.name: self.history[-1][limit.name] for limit in self._limits
+        }
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         del batch
@@ -115,8 +116,8 @@ class StopAtBudget(keras.callbacks.Callback):
         kept = self._kept(vectors)
         self._fractions = self._fractions_of(kept)
         reached = all(
-            self._fractions[name] - limit <= self.stop_limit
-            for name, limit in self._limits.items()
+            self._fractions[limit.name] - limit.fraction <= self.stop_limit
+            for limit in self._limits
         )
         magnitudes = np.abs(np.concatenate([*vectors.values()]))
         self.history.append(
@@ -159,23 +160,18 @@ class StopAtBudget(keras.callbacks.Callback):
         return kept
 
     def _fractions_of(self, kept: np.ndarray) -> dict[str, float]:
-        return {n: self._cost(n, kept) / self._whole(n) for n in self._limits}
-
-    def _cost(self, name: str, kept: np.ndarray) -> float:
-        return float(getattr(self._costs, name)(kept))
-
-    def _whole(self, name: str) -> float:
-        return self._cost(name, self._costs.sizes)
+        return {x.name: float(x.cost(kept)) / x.whole for x in self._limits}
 
     def _check_reachable(self) -> None:
         smallest = self._fractions_of(self._floors)
-        for name, limit in self._limits.items():
-            if smallest[name] - limit > self.stop_limit:
+        for limit in self._limits:
+            least = smallest[limit.name]
+            if least - limit.fraction > self.stop_limit:
                 raise ValueError(
                     "The budget must be reachable with the optimizer's floors and frozen "
-                    f"groups. Received: {name}={limit:.3f} of the model, but the smallest "
-                    f"reachable value is {smallest[name]:.3f}. Raise the budget or lower "
-                    "the floors."
+                    f"groups. Received: {limit.name}={limit.fraction:.3f} of the model, "
+                    f"but the smallest reachable value is {least:.3f}. Raise the budget or "
+                    "lower the floors."
                 )
 
     def _shown(self) -> str:

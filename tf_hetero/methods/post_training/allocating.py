@@ -20,73 +20,82 @@ def greedy(graph: ChannelGraph, curves: Mapping[str, Curve], selector: Selector)
     The score of a unit is the moment at which it goes. Where costs have steps, as
     milliseconds have, as many units go at once as save most for the error.
     """
-    if any(limit.cost.stepped for limit in selector.limits):
-        return _greedy_by_blocks(graph, curves, selector)
-    kept = np.array([float(group.size) for group in graph.groups])
-    index = {group.name: i for i, group in enumerate(graph.groups)}
-    gone = dict.fromkeys(curves, 0)
-    scores = {name: np.full(len(c.order), np.inf) for name, c in curves.items()}
-    moment = 0
-    while True:
-        saved = np.maximum(selector.prices(kept), np.finfo(float).tiny)
-        ratios = {
-            name: curve.errors[gone[name]] / saved[index[name]]
-            for name, curve in curves.items()
-            if gone[name] < len(curve.errors)
-        }
-        if not ratios:
-            break
-        name = min(ratios, key=ratios.__getitem__)
-        scores[name][curves[name].order[gone[name]]] = moment
-        gone[name] += 1
-        kept[index[name]] -= 1
-        moment += 1
-    return {name: _ranked(curves[name], score, moment) for name, score in scores.items()}
+    stepped = any(limit.cost.stepped for limit in selector.limits)
+    choose = _best_block if stepped else _best_unit
+    left = _Left(graph, curves)
+    while choice := choose(left, selector):
+        left.take(*choice)
+    return left.scores()
 
 
-def _greedy_by_blocks(
-    graph: ChannelGraph, curves: Mapping[str, Curve], selector: Selector
-) -> Scores:
-    """Blocks of units go, each down to a multiple of its size, as those of kernels are."""
-    kept = np.array([float(group.size) for group in graph.groups])
-    index = {group.name: i for i, group in enumerate(graph.groups)}
-    errors = {n: np.concatenate([[0.0], np.cumsum(c.errors)]) for n, c in curves.items()}
-    gone = dict.fromkeys(curves, 0)
-    scores = {name: np.full(len(c.order), np.inf) for name, c in curves.items()}
-    moment = 0
-    while any(limit.cost(kept) > _BELOW * limit.most for limit in selector.limits):
-        least, choice = np.inf, None
-        for name, curve in curves.items():
-            for units in _blocks(int(kept[index[name]]), len(curve.errors) - gone[name]):
-                fewer = kept.copy()
-                fewer[index[name]] -= units
-                saved = selector.saved(kept, fewer)
-                grows = errors[name][gone[name] + units] - errors[name][gone[name]]
-                if saved > 0 and grows / saved < least:
-                    least, choice = grows / saved, (name, units, fewer)
-        if choice is None:
-            break
-        name, units, kept = choice
-        scores[name][curves[name].order[gone[name] : gone[name] + units]] = moment
-        gone[name] += units
-        moment += 1
-    for name, curve in curves.items():
-        left = curve.order[gone[name] :]
-        scores[name][left] = moment + np.arange(len(left))
-    return scores
+class _Left:
+    """What is left of each group while units go.
+
+    Attributes:
+        kept: units of each group of the graph.
+        index: which of them a group is, by name.
+        gone: how many units of each group went.
+    """
+
+    def __init__(self, graph: ChannelGraph, curves: Mapping[str, Curve]) -> None:
+        self.curves = curves
+        self.kept = np.array([float(group.size) for group in graph.groups])
+        self.index = {group.name: i for i, group in enumerate(graph.groups)}
+        self.gone = dict.fromkeys(curves, 0)
+        self._moments = {name: np.empty(len(c.order)) for name, c in curves.items()}
+        self._moment = 0
+
+    def errors(self, name: str) -> np.ndarray:
+        """What each further removal from a group adds."""
+        return self.curves[name].errors[self.gone[name] :]
+
+    def fewer(self, name: str, units: int) -> np.ndarray:
+        """Units of each group when so many more of one are gone."""
+        fewer = self.kept.copy()
+        fewer[self.index[name]] -= units
+        return fewer
+
+    def take(self, name: str, units: int) -> None:
+        """So many units go, at one moment."""
+        self.kept = self.fewer(name, units)
+        going = self.curves[name].order[self.gone[name] :][:units]
+        self._moments[name][going] = self._moment
+        self.gone[name] += units
+        self._moment += 1
+
+    def scores(self) -> Scores:
+        """The moments; units that did not go come after all others, in their order."""
+        for name, curve in self.curves.items():
+            stays = curve.order[self.gone[name] :]
+            self._moments[name][stays] = self._moment + np.arange(len(stays))
+        return self._moments
 
 
-def _blocks(kept: int, removable: int) -> list[int]:
-    """How many units may go at once: down to a multiple of a power of two."""
-    sizes = {kept % step or step for step in _STEPS}
-    return sorted(size for size in sizes if size <= removable)
+def _best_unit(left: _Left, selector: Selector) -> tuple[str, int] | None:
+    saved = np.maximum(selector.prices(left.kept), np.finfo(float).tiny)
+    ratios = {
+        name: left.errors(name)[0] / saved[left.index[name]]
+        for name in left.curves
+        if len(left.errors(name))
+    }
+    return (min(ratios, key=ratios.__getitem__), 1) if ratios else None
 
 
-def _ranked(curve: Curve, scores: np.ndarray, moment: int) -> np.ndarray:
-    """Scores of units that never go: after all others, in their order."""
-    stays = curve.order[len(curve.errors) :]
-    scores[stays] = moment + np.arange(len(stays))
-    return scores
+def _best_block(left: _Left, selector: Selector) -> tuple[str, int] | None:
+    """Units down to a multiple of a power of two, as those of kernels are."""
+    spent = selector.spent(left.kept)
+    if (spent <= _BELOW).all():
+        return None
+    best, choice = np.inf, None
+    for name in left.curves:
+        kept, grows = int(left.kept[left.index[name]]), np.cumsum(left.errors(name))
+        for units in sorted({kept % step or step for step in _STEPS}):
+            if units > len(grows):
+                break
+            saved = (spent - selector.spent(left.fewer(name, units))).sum()
+            if saved > 0 and grows[units - 1] / saved < best:
+                best, choice = grows[units - 1] / saved, (name, units)
+    return choice
 
 
 def uniform(graph: ChannelGraph, curves: Mapping[str, Curve], selector: Selector) -> Scores:
