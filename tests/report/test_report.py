@@ -312,3 +312,9 @@ def test_memory_layer_by_layer():
     assert comparison.memory["b"] == (4 * 64 * 12, 4 * 64 * 10)
     assert comparison.costs["memory, bytes"] == (4 * 64 * 12, 4 * 64 * 10)
     assert "Memory, layer by layer" in comparison.page()
+
+
+def test_the_headline_has_no_units():
+    costs = {"MACs": (4, 2), "memory, bytes": (8, 2), "latency, us": (10, 9)}
+    text = page("", costs, {}, {}, {}).replace("\N{NO-BREAK SPACE}", " ")
+    assert "50.0 % of the MACs, 25.0 % of the memory and 90.0 % of the latency." in text

@@ -102,7 +102,8 @@ def _head(title: str) -> ET.Element:
 
 
 def _headline(costs: Pairs) -> str:
-    parts = [f"{ratio(*pair)} of the {name}" for name, pair in costs.items()]
+    named = {name.partition(",")[0]: pair for name, pair in costs.items()}  # without units
+    parts = [f"{ratio(*pair)} of the {name}" for name, pair in named.items()]
     return f"After: {', '.join(parts[:-1])} and {parts[-1]}."
 
 
