@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 import keras
+import numpy as np
 
 from tf_hetero.data.batching import first_batch
 from tf_hetero.data.losses import objective_of
@@ -14,6 +15,7 @@ from tf_hetero.graph.flattening import check_plain
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import Method, Problem, Targets
 from tf_hetero.methods.registry import get, moved_arguments
+from tf_hetero.surgery.stripping import strip
 from tf_hetero.surgery.widening import widen
 from tf_hetero.widths.budgets import (
     MoreBudgets,
@@ -121,7 +123,7 @@ def shrink(
         budgets = {"macs": method.usual_macs}
     baseline = with_sizes(baseline, budgets)
     if "file_size" in budgets:
-        target = _with_file(target, baseline)
+        target = with_file(target, baseline)
     limits = limits_of(CostModel(baseline, target), budgets, float("inf"))
 
     graph = _searched(baseline, method, grouped, seed)
@@ -172,10 +174,16 @@ def _targets(
     return Targets(batch, objective)
 
 
-def _with_file(target: Target, baseline: ChannelGraph) -> Target:
-    """What lies around the parameters of a file is read off that of the whole model."""
+def with_file(target: Target, baseline: ChannelGraph) -> Target:
+    """The target with what lies around the parameters in a file of the whole model."""
     costs = CostModel(baseline, dataclasses.replace(target, around=0.0))
-    around = litert_bytes(baseline.model, target.dtype) - costs.file_size(costs.sizes)
+    whole = strip(baseline, {})
+    rng = np.random.default_rng(0)
+    # Constants that are equal, as biases are before training, lie in a file once.
+    for variable in whole.weights:
+        if len(variable.shape) == 1 and keras.backend.is_float_dtype(variable.dtype):
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    around = litert_bytes(whole, target.dtype) - float(costs.file_size(costs.sizes))
     return dataclasses.replace(target, around=around)
 
 

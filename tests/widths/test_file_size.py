@@ -5,8 +5,9 @@ import pytest
 
 import tf_hetero as th
 from tf_hetero import models
+from tf_hetero.shrinking import with_file
 from tf_hetero.testing import random_masks, randomize
-from tf_hetero.widths.counting import kept_units
+from tf_hetero.widths.counting import CostModel, Target, kept_units
 from tf_hetero.widths.file_size import FileSize
 
 
@@ -32,6 +33,18 @@ def test_cut_files_are_as_large_as_foretold(build, dtype, tmp_path):
     small = written(th.strip(graph, masks), tmp_path / "small.tflite", dtype)
     assert size(sizes) == pytest.approx(whole)
     assert size(kept_units(graph, masks)) == pytest.approx(small, rel=0.02)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_a_model_before_training_says_what_trained_ones_take(dtype, tmp_path):
+    """Its biases are all zero, and equal constants lie in a file once."""
+    fresh = models.MobileNetV1((32, 32, 3), 10, 0.25)
+    target = with_file(Target(dtype), th.trace(fresh))
+    small = models.MobileNetV1((32, 32, 3), 10, 0.1)
+    costs = CostModel(th.trace(small), target)
+    file = written(randomize(small), tmp_path / "small.tflite", dtype)
+    # Constants begin at multiples of 16 bytes.
+    assert costs.file_size(costs.sizes) == pytest.approx(file, abs=16 * len(small.weights))
 
 
 def test_a_budget_of_bytes_is_met_by_the_file(tmp_path):

@@ -3,6 +3,7 @@
 import pathlib
 import re
 import tempfile
+import warnings
 from typing import Any
 
 import keras
@@ -62,7 +63,9 @@ def write_litert(
         if quantization == "int8":
             _set_int8(converter, arrays)
         try:
-            content = converter.convert()
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is dep")
+                content = converter.convert()
         except Exception as error:  # each of the converter's parts raises its own
             raise ValueError(
                 "LiteRT must be able to express every operation of the model. Received: "
