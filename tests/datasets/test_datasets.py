@@ -65,6 +65,43 @@ def test_crops_are_all_windows_of_the_padded_picture():
     assert found == windows
 
 
+def test_some_classes_at_another_size():
+    """Classes 5 and 2 become 0 and 1; a picture of one colour stays that."""
+    data = datasets.load("digits", classes=(5, 2), resize=24)
+    whole = datasets.load("digits")
+    chosen = np.isin(whole.train.y, (5, 2))
+    np.testing.assert_array_equal(data.train.x, whole.train.x[chosen])
+    np.testing.assert_array_equal(data.train.y, whole.train.y[chosen] == 2)
+    assert (data.classes, data.input_shape) == (2, (24, 24, 1))
+    assert data.fingerprint != whole.fingerprint
+    for batches in (data.training_batches(8, 0), data.test_batches(8)):
+        (x,), _ = collect(batches, 1)
+        assert x.shape == (8, 24, 24, 1)
+    first = np.asarray(tf.image.resize(data.test.x[:1], (24, 24))) / 16
+    np.testing.assert_allclose(x[:1], first, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"classes": (1, 10)}, r"different numbers from 0 to 9.*\(1, 10\)"),
+        ({"classes": (3, 3)}, "different numbers"),
+        ({"classes": (3,)}, "at least two"),
+        ({"resize": -1}, "number of pixels or 0. Received: -1"),
+    ],
+)
+def test_classes_and_sizes_are_checked(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.load("digits", **wrong)
+
+
+def test_classes_of_records_are_refused(tmp_path):
+    source = datasets.Records([record_file(tmp_path / "a")], [5], lambda r: (r, 0), "five")
+    data = datasets.Pictures(source, source, 6, (2, 2, 1), (0.0,), (1.0,))
+    with pytest.raises(ValueError, match="in memory"):
+        data.of_classes((0, 1))
+
+
 def test_half_of_the_pictures_are_mirrored():
     x = tf.reshape(tf.range(16), (4, 4, 1))
     flips = [np.array(transforms.flip(x, (0, n)))[0, 0, 0] == 3 for n in range(200)]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -19,6 +19,8 @@ def load(
     test_examples: int | None = None,
     flip: bool | None = None,
     image_size: int = 224,
+    classes: Sequence[int] = (),
+    resize: int = 0,
 ) -> Pictures:
     """Loads a labelled set of pictures.
 
@@ -51,6 +53,9 @@ def load(
         flip: whether training pictures are mirrored; as above if None. The
             released code of the papers mirrors on CIFAR only.
         image_size: pixels a side, for `"imagenet"` and `"folder"`.
+        classes: numbers of the classes to take, which become 0, 1, ...; all if empty.
+        resize: pixels a side to which the pictures of any set are brought in the end;
+            as they are if 0.
 
     Returns:
         `Pictures`.
@@ -74,6 +79,10 @@ def load(
         raise ValueError(f"`data_dir` must exist. Received: data_dir={data_dir!r}")
     pictures = _LOADERS[name](data_dir, image_size)
     _check_labels(pictures)
+    if resize < 0:
+        raise ValueError(f"`resize` must be a number of pixels or 0. Received: {resize}")
+    pictures = pictures.of_classes(tuple(classes)) if classes else pictures
+    pictures = pictures.resized(resize) if resize else pictures
     return dataclasses.replace(
         pictures,
         train=_part(pictures.train, train_examples, "train_examples"),

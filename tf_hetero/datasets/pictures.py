@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tf_hetero.datasets.sources import Examples, Records
-from tf_hetero.datasets.transforms import Transform, compose, flip
+from tf_hetero.datasets.transforms import Transform, compose, flip, resize
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,6 +95,36 @@ class Pictures:
         """
         return dataclasses.replace(
             self, train=self.train.part(min(number, len(self.train)))
+        )
+
+    def of_classes(self, classes: Sequence[int]) -> "Pictures":
+        """The pictures of some classes, which become 0, 1, ... in this order.
+
+        Raises:
+            ValueError: if these are not classes of the set, or it is not in memory.
+        """
+        known = range(self.classes)
+        if len(set(classes)) < max(2, len(classes)) or not set(classes) <= set(known):
+            raise ValueError(
+                f"`classes` must be different numbers from 0 to {self.classes - 1}, at "
+                f"least two. Received: classes={classes!r}"
+            )
+        if isinstance(self.train, Records) or isinstance(self.test, Records):
+            raise ValueError(
+                "`classes` are chosen among pictures in memory. Received: classes="
+                f"{classes!r} of a set that is read from its files while training. Lay it "
+                "out as a 'folder' of those classes."
+            )
+        train, test = (part.of_classes(classes) for part in (self.train, self.test))
+        return dataclasses.replace(self, train=train, test=test, classes=len(classes))
+
+    def resized(self, size: int) -> "Pictures":
+        """The same pictures with so many pixels a side, after cropping (bilinear)."""
+        return dataclasses.replace(
+            self,
+            input_shape=(size, size, self.input_shape[-1]),
+            augment=(*self.augment, resize(size)),
+            prepare=(*self.prepare, resize(size)),
         )
 
     def steps_per_epoch(self, batch_size: int) -> int:

@@ -88,6 +88,14 @@ class Examples:
             return dataclasses.replace(self, x=self.x[drawn], y=self.y[drawn], draw=False)
         return dataclasses.replace(self, x=self.x[:number], y=self.y[:number])
 
+    def of_classes(self, classes: Sequence[int]) -> "Examples":
+        """Those of some classes, in their order; labels count along `classes`."""
+        numbers = np.array(classes, self.y.dtype)
+        found = np.isin(self.y, numbers)
+        places = np.argsort(numbers)
+        y = places[np.searchsorted(numbers[places], self.y[found])]
+        return dataclasses.replace(self, x=self.x[found], y=y.astype(self.y.dtype))
+
     def reader(self) -> Callable[[Any], Any]:
         """A function from a key (or None) to a `tf.data.Dataset` of one pass.
 

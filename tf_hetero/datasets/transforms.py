@@ -95,6 +95,11 @@ def resize_and_center_crop(size: int) -> Transform:
     return transform
 
 
+def resize(size: int) -> Transform:
+    """The whole picture, resized to a square."""
+    return lambda picture, seed: _resized(picture, (size, size))
+
+
 def _resized(picture, size):
     """Bilinear, with an antialiasing filter as Pillow has, so that nothing is skipped."""
     import tensorflow as tf
