@@ -78,6 +78,8 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
         experiment.test_examples or None,
         flip=None if experiment.flip else False,
         image_size=experiment.image_size,
+        classes=experiment.classes,
+        resize=experiment.resize,
     )
     new_scope = _scopes(_STRATEGY.value)
     with new_scope():

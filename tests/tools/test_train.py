@@ -120,6 +120,20 @@ def test_a_run_knows_its_settings_its_data_and_its_devices(finished, tmp_path, m
         runs.stored_result(run, config, data)
 
 
+def test_a_setting_that_came_later_had_its_default(finished, tmp_path):
+    workdir, _ = finished
+    config = dataclasses.replace(settings.resolve(digits_lwdna.get_config()), epochs=1)
+    data = datasets.load("digits").fingerprint
+    name = "lwdna-seed0.json"
+    result = json.loads((workdir / "results" / name).read_text())
+    del result["settings"]["resize"]
+    (tmp_path / name).write_text(json.dumps(result))
+    run = runs.Run(config.arm("lwdna"), 0, tmp_path, tmp_path)
+    assert runs.stored_result(run, config, data) == result
+    with pytest.raises(ValueError, match=r"another value of \['resize'\]"):
+        runs.stored_result(run, dataclasses.replace(config, resize=96), data)
+
+
 def test_mistakes_are_answered_in_one_line(finished):
     workdir, _ = finished
     result = train(workdir, "--config.seeds=(0,)", "--config.epochs=2")

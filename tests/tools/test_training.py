@@ -10,6 +10,8 @@ from reference import float32_tolerance
 
 import tf_hetero as th
 from tf_hetero import datasets, models
+from tf_hetero.deployment.runtimes import litert_bytes
+from tf_hetero.testing import randomize
 from tools.experiment import networks, settings, stages, training
 from tools.experiment.checkpoints import Checkpoint
 from tools.experiment.optimizers import CoupledSGD, Warmup, learning_rate, new_optimizer
@@ -179,6 +181,41 @@ def test_uniform_is_the_widest_that_fits(tmp_path, digits):
         if isinstance(layer, keras.layers.Conv2D)
     }
     assert max(factors) - min(factors) <= 1 / 8
+
+
+def test_arms_take_further_budgets(tmp_path, digits):
+    """What the files hold is at most what was asked for, of int8 and uniform widths."""
+    more = {"file_size": "26 kB", "memory": "1.5 kB", "dtype": "int8"}
+    made = stages.Stages(experiment(**more), digits, tmp_path)
+    whole = th.count(network(), dtype="int8")
+    assert whole.file_size > 30_000 and whole.memory > 1_600
+    for arm in ("lwdna", "uniform"):
+        model, _ = made.initial(made.settings.arm(arm), 0)
+        found = th.count(model, dtype="int8")
+        assert found.macs <= whole.macs and found.memory <= 1_500
+        assert 20_000 < litert_bytes(randomize(model), "int8") <= 26_200
+    plain = made.settings.arm("baseline").identity
+    assert plain == {"method": "none"}
+    assert more.items() <= made.settings.arm("lwdna").identity.items()
+    assert "memory" not in experiment().arm("lwdna").identity
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"memory": 0.5}, "`memory` must be a text with a unit. Received: memory=0.5"),
+        ({"memory": "100"}, r"`memory` as text must be a number and one of the units"),
+        ({"latency": "1 ms"}, "`latency` is counted by `latency_table`"),
+        ({"dtype": "int4"}, "`dtype` must be one of"),
+    ],
+)
+def test_further_budgets_are_checked(wrong, message):
+    config = settings.default_config()
+    for key, value in wrong.items():
+        with config.ignore_type():
+            config[key] = value
+    with pytest.raises(ValueError, match=message):
+        settings.resolve(config)
 
 
 def test_ratio_is_a_fraction_of_the_widened_network(tmp_path, digits):

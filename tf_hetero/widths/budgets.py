@@ -134,7 +134,7 @@ def limits_of(
     for name, value in budgets.items():
         cost = getattr(costs, name)
         whole = float(cost(costs.sizes))
-        most = _absolute(name, _with_unit(name, value), whole, largest_fraction)
+        most = _absolute(name, with_unit(name, value), whole, largest_fraction)
         limits.append(Limit(name, cost, most, whole))
     return limits
 
@@ -157,8 +157,12 @@ def as_arguments(limits: Iterable[Limit], target: Target) -> dict[str, Any]:
     return {**budgets, "latency_table": target.latency_table, "dtype": target.dtype}
 
 
-def _with_unit(name: str, value: Any) -> Any:
-    """A number, of a text such as "0.8 ms" or "256 kB"."""
+def with_unit(name: str, value: Any) -> Any:
+    """A number, of a text such as "0.8 ms" or "256 kB"; other values as they are.
+
+    Raises:
+        ValueError: if a text is anything else.
+    """
     units = _UNITS.get(name)
     if not isinstance(value, str) or units is None:
         return value

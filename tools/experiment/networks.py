@@ -8,6 +8,9 @@ import keras
 import tf_hetero
 from tf_hetero import datasets, models
 from tf_hetero.report.comparing import layer_widths
+from tf_hetero.shrinking import with_file
+from tf_hetero.widths.budgets import limits_of, limits_on, split_budgets
+from tf_hetero.widths.counting import CostModel
 from tools.experiment.settings import Arm, Settings
 
 
@@ -35,9 +38,9 @@ def new_network(
     baseline = pretrained or build_network(settings, pictures)
     if arm.method is None and not arm.uniform:
         return baseline
-    budget = budget_of(settings, arm, pictures)
+    budgets = budgets_of(settings, arm, pictures)
     if arm.method is None:
-        return uniform(baseline, budget, seed)
+        return uniform(baseline, budgets, seed)
     method, some = arm.method, pictures
     if method.trains and method.keeps_weights:
         some = pictures.first(settings.search_examples)
@@ -50,12 +53,12 @@ def new_network(
         pretrained or build_network(settings, pictures, arm.width),
         some.training_batches(method.batch_size, seed, first_epoch),
         logits_loss(),
-        budget,
         method=method,
         widths=arm.widths,
         callbacks=callbacks,
         grouped=arm.grouped,
         seed=seed,
+        **budgets,
     )
     if method.keeps_weights:
         recalibrate(network, settings, pictures, seed)
@@ -70,11 +73,15 @@ def recalibrate(
     tf_hetero.recalibrate_batchnorm(network, some.plain_batches(256, seed))
 
 
-def budget_of(settings: Settings, arm: Arm, pictures: datasets.Pictures) -> int:
-    """The MACs that an arm may spend."""
+def budgets_of(settings: Settings, arm: Arm, pictures: datasets.Pictures) -> dict[str, Any]:
+    """What an arm may spend, as `tf_hetero.shrink` takes it."""
     width = arm.width if arm.ratio else 1.0
     network = build_network(settings, pictures, width)
-    return int((arm.ratio or arm.macs) * tf_hetero.count(network).macs)
+    macs = int((arm.ratio or arm.macs) * tf_hetero.count(network).macs)
+    more: dict[str, Any] = dict(arm.more)
+    if more.get("latency_table"):
+        more["latency_table"] = tf_hetero.LatencyTable.load(more["latency_table"])
+    return {"macs": macs, **more}
 
 
 def build_network(
@@ -90,12 +97,19 @@ def build_network(
     return builder(pictures.input_shape, pictures.classes, width)
 
 
-def uniform(baseline: keras.Model, macs: int, seed: int) -> keras.Model:
+def uniform(baseline: keras.Model, budgets: dict[str, Any], seed: int) -> keras.Model:
     """The baseline with all widths times one factor, the largest that fits."""
+    more = {name: value for name, value in budgets.items() if name != "macs"}
+    given, target = split_budgets("uniform", budgets["macs"], None, more, {})
+    graph = tf_hetero.trace(baseline)
+    if "file_size" in given:
+        target = with_file(target, graph)
+    limits = limits_of(CostModel(graph, target), given)
     low, high = 0.0, 1.0
     for _ in range(10):
         middle = (low + high) / 2
-        fits = tf_hetero.count(tf_hetero.widen(baseline, middle)).macs <= macs
+        costs = CostModel(tf_hetero.trace(tf_hetero.widen(baseline, middle)), target)
+        fits = all(x.allows(x.whole) for x in limits_on(costs, limits))
         low, high = (middle, high) if fits else (low, middle)
     return tf_hetero.widen(baseline, low, seed=seed)
 

@@ -55,7 +55,11 @@ def stored_result(run: Run, settings: Settings, data: str) -> dict[str, Any] | N
             "pictures are made with python -m tools.summarize; choose another --results "
             "to run anew."
         )
-    refuse_other(run.result_file, result["settings"], identity(settings, run.arm, data))
+    wanted = identity(settings, run.arm, data)
+    # A setting that did not exist yet had the effect that its default has now.
+    defaults = json.loads(json.dumps(dataclasses.asdict(Settings())))
+    kept = {name: value for name, value in defaults.items() if name in wanted}
+    refuse_other(run.result_file, {**kept, **result["settings"]}, wanted)
     return result
 
 

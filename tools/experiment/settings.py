@@ -11,10 +11,16 @@ from tf_hetero.graph.arguments import check_choice
 from tf_hetero.methods.base import Method
 from tf_hetero.methods.lwdna.method import LWDNA
 from tf_hetero.methods.registry import METHODS
+from tf_hetero.widths.budgets import with_unit
+from tf_hetero.widths.memory import BYTES
 from tf_hetero.widths.width_rules import WidthRules
 
 DECAYS = ("constant", "step", "cosine")
 UNSEARCHED = ("none", "uniform")
+_FURTHER = ("memory", "file_size", "latency")
+_COUNTED_FOR = ("dtype", "latency_table")
+# What an arm may change beside its method's arguments and the width rules.
+_OF_ARMS = ("macs", "ratio", "grouped", *_FURTHER, *_COUNTED_FOR)
 
 
 def _check_positive(settings: Any, names: tuple[str, ...]) -> None:
@@ -52,11 +58,15 @@ class Arm:
 
     The budget is `macs`, a fraction of the baseline's operations, or, if not 0, `ratio`,
     a fraction of those of the network `width` times as wide, as the released code counts.
+    Further budgets are texts with a unit ("100 kB", "0.8 ms"), and hold together.
 
     Attributes:
         method: what finds the widths; None for the baseline, and for uniform width.
         uniform: whether all widths are multiplied by one factor.
         width: how much wider than the baseline the searched network is.
+        memory, file_size, latency: further budgets; none if empty.
+        dtype: what memory and file are counted for.
+        latency_table: a file that `tf-hetero latency` wrote.
     """
 
     name: str
@@ -68,6 +78,11 @@ class Arm:
     width: float = 1.0
     grouped: str = "auto"
     distilled: bool = False
+    memory: str = ""
+    file_size: str = ""
+    latency: str = ""
+    dtype: str = "float32"
+    latency_table: str = ""
 
     def __post_init__(self) -> None:
         _check_positive(self, ("macs",))
@@ -76,6 +91,18 @@ class Arm:
                 "`ratio` must be a fraction of the widened network's MACs, or 0 for "
                 f"`macs`. Received: ratio={self.ratio}"
             )
+        for name in _FURTHER:
+            value = getattr(self, name)
+            if not isinstance(value, str) or (value and not with_unit(name, value)):
+                raise ValueError(
+                    f"`{name}` must be a text with a unit. Received: {name}={value!r}"
+                )
+        if self.latency and not self.latency_table:
+            raise ValueError(
+                "`latency` is counted by `latency_table`, a file of tf-hetero latency. "
+                f"Received: latency={self.latency!r} without one."
+            )
+        check_choice("dtype", self.dtype, tuple(BYTES))
 
     @property
     def kind(self) -> str:
@@ -85,11 +112,20 @@ class Arm:
         return "uniform" if self.uniform else "none"
 
     @property
+    def more(self) -> dict[str, str]:
+        """Budgets beside `macs`, those that are given, and what they are counted for."""
+        wanted = (*_FURTHER, *_COUNTED_FOR) if any(map(self._said, _FURTHER)) else ()
+        return {name: getattr(self, name) for name in wanted if self._said(name)}
+
+    def _said(self, name: str) -> bool:
+        return bool(getattr(self, name))
+
+    @property
     def identity(self) -> dict[str, Any]:
         """Everything that the search depends on, as JSON knows it."""
         if self.method is None and not self.uniform:
             return {"method": "none"}
-        budget = {"macs": self.macs, "ratio": self.ratio, "width": self.width}
+        budget = {"macs": self.macs, "ratio": self.ratio, "width": self.width, **self.more}
         if self.method is None:
             return {"method": "uniform", **budget}
         return {
@@ -109,6 +145,8 @@ class Settings:
     the rate by 10. `test_every` says how often the test set is looked at. `pretrained` is
     a `.keras` file that all arms begin with, but for those of uniform width.
     `network_width` is a factor on the widths of the network that all begin with.
+    `classes` are the numbers of the classes that are taken (all if empty), `resize` the
+    pixels a side that pictures are brought to (as they are if 0).
     `search_examples` is the number of training pictures that MCH's search takes, and on
     which statistics are measured anew where weights are kept.
     """
@@ -119,6 +157,8 @@ class Settings:
     dataset: str = "cifar10"
     data_dir: str = ""
     image_size: int = 224
+    classes: tuple[int, ...] = ()
+    resize: int = 0
     flip: bool = True
     train_examples: int = 0
     test_examples: int = 0
@@ -180,13 +220,14 @@ def default_config() -> ml_collections.ConfigDict:
 
     `search` is a method's name and arguments (`method_config`), `widths` the arguments
     of `tf_hetero.WidthRules`. `arms` maps the name of each arm to what it changes of
-    these, of `macs`, `ratio` and `grouped`; to another `method`, which then begins with
-    its own defaults; and to `distilled=False` for an arm without the teacher.
+    these, of `grouped` and of the budgets (`Arm`); to another `method`, which then
+    begins with its own defaults; and to `distilled=False` for an arm without the teacher.
     """
     values = dataclasses.asdict(Settings())
     values["search"] = method_config(LWDNA(width_multiplier=2.0))
     values["widths"] = WidthRules().get_config()
-    values |= {"macs": 1.0, "ratio": 0.0, "grouped": "auto"}
+    defaults = {field.name: field.default for field in dataclasses.fields(Arm)}
+    values |= {name: defaults[name] for name in _OF_ARMS}
     values["arms"] = {"baseline": {"method": "none"}, "lwdna": {}}
     return ml_collections.ConfigDict(values)
 
@@ -224,10 +265,6 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
             for name, changes in arms.items()
         ),
     )
-
-
-# What an arm may change beside its method's arguments and the width rules.
-_OF_ARMS = ("macs", "ratio", "grouped")
 
 
 def _arm(name: str, shared: dict, changes: dict[str, Any], distillation: dict) -> Arm:

@@ -26,7 +26,10 @@ from tools.experiment.networks import build_network, check_fits, new_network
 from tools.experiment.settings import Arm, Settings
 
 # What a search depends on beside its arm; the rest of the protocol comes after it.
-_OF_SEARCHES = ("network", "image_size", "flip", "train_examples", "search_examples")
+_OF_SEARCHES = (
+    *("network", "network_width", "image_size", "resize", "flip"),
+    *("train_examples", "search_examples"),
+)
 
 
 @dataclasses.dataclass(frozen=True)

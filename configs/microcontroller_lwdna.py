@@ -1,0 +1,38 @@
+r"""MobileNetV1 for a microcontroller: an int8 file and an arena of 100 kB at the most.
+
+No paper has this row. Cats and dogs of CIFAR-10, scaled up to 96x96 pixels, stand for a
+task of the kind "person or not"; MobileNetV1 at a quarter of its width is the usual
+network for it: 7.5 million MACs, an arena of 77 kB, but a file of 295 kB. LW-DNA
+searches the network at half its width (an arena of 154 kB, 980 kB) within three budgets at
+once: the baseline's MACs, 100 kB of file, 100 kB of arena.
+
+    python -m tools.train --config=configs/microcontroller_lwdna.py \
+        --workdir=runs/microcontroller --config.data_dir=TFDS_FOLDER
+    tf-hetero export --model=runs/microcontroller/models/lwdna-seed0.keras \
+        --format=litert --quantization=int8 --path=runs/microcontroller/lwdna.tflite
+"""
+
+from tools.experiment.settings import default_config
+
+
+def get_config():
+    config = default_config()
+    config.network = "MobileNetV1"
+    config.network_width = 0.25
+    config.dataset = "cifar10"
+    config.classes = (3, 5)
+    config.resize = 96
+    config.epochs = 10
+    config.learning_rate = 0.05
+    config.decay = "cosine"
+    config.file_size = "100 kB"
+    config.memory = "100 kB"
+    config.dtype = "int8"
+    config.widths.min_conv_fraction = 0.05
+    config.widths.min_dense_fraction = 0.0
+    config.arms = {
+        "baseline": {"method": "none"},
+        "uniform": {"method": "uniform"},
+        "lwdna": {},
+    }
+    return config
