@@ -24,6 +24,8 @@ _DATASET = flags.DEFINE_string("dataset", "cifar10", "As in tf_hetero.datasets.l
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "As in tf_hetero.datasets.load.")
 _TRAIN = flags.DEFINE_integer("train_examples", 0, "Training pictures; all if 0.")
 _TEST = flags.DEFINE_integer("test_examples", 0, "Test pictures; all if 0.")
+_CLASSES = flags.DEFINE_list("classes", [], "Numbers of the classes; all if empty.")
+_RESIZE = flags.DEFINE_integer("resize", 0, "Pixels a side; as they are if 0.")
 _MACS = flags.DEFINE_float("macs", 0.5, "Fraction of the MACs to keep; no budget if 0.")
 _LATENCY = flags.DEFINE_string("latency", "", "As in tf-hetero shrink, as are the next.")
 _TABLE = flags.DEFINE_string("latency_table", "", "What tf-hetero latency made.")
@@ -67,7 +69,12 @@ def main(argv: list[str]) -> None:
         folder = pathlib.Path(_WORKDIR.value)
         deploying.check_folder(folder, _MODEL.value, dataclasses.asdict(options))
         pictures = datasets.load(
-            _DATASET.value, _DATA_DIR.value, _TRAIN.value or None, _TEST.value or None
+            _DATASET.value,
+            _DATA_DIR.value,
+            _TRAIN.value or None,
+            _TEST.value or None,
+            classes=[int(number) for number in _CLASSES.value],
+            resize=_RESIZE.value,
         )
         print(deploying.deploy(model, pictures, options, folder))
     except (ValueError, RuntimeError, ImportError, OSError) as error:

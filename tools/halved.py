@@ -4,15 +4,17 @@ r"""A trained network at half of its latency, widths chosen by MACs and by milli
         --results=results/halved/ResNet20 --data_dir=TFDS_FOLDER
 
 A `tf_hetero.LatencyTable` of the network is measured, unless `--table` holds one. For each
-draw of pictures the network is cut by `tf_hetero.PostTraining`, once with a budget of
-milliseconds, once with the largest budget of MACs with which the table says that it
-is as fast, and mended. Then all files are measured. Each cut is one JSON file; called
-again, only missing ones are made.
+draw of pictures the network is cut by `tf_hetero.PostTraining` with a budget of
+milliseconds (`latency`), and with the largest budget of MACs with which the table says
+that it is as fast: with any widths (`macs`), and with those that fill the registers of
+the table's kernels (`multiples`). Then all files are measured. Each cut is one JSON file;
+called again, only missing ones are made.
 """
 
 import json
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 from absl import app, flags, logging
@@ -31,7 +33,7 @@ _SETS = flags.DEFINE_integer("sets", 3, "Draws of pictures.", lower_bound=1)
 _SAMPLES = flags.DEFINE_integer("samples", 10, "Widths in the table.", lower_bound=2)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "Measurements of each file.", lower_bound=1)
 
-ARMS = ("macs", "latency")
+ARMS = ("macs", "multiples", "latency")
 
 
 def main(argv: list[str]) -> None:
@@ -40,8 +42,9 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     wanted = [(arm, number) for number in range(_SETS.value) for arm in ARMS]
     with ending("Finished results are kept; the same command goes on."):
-        if any(not _path(*cut).exists() for cut in wanted):
-            _run(wanted)
+        missing = [cut for cut in wanted if not _path(*cut).exists()]
+        if missing:
+            _run(missing)
     results = {cut: json.loads(_path(*cut).read_text()) for cut in wanted}
     for (arm, number), result in results.items():
         print(
@@ -49,12 +52,13 @@ def main(argv: list[str]) -> None:
             f"{result['macs']:.3f} of the MACs, {result['predicted']:.3f} of the "
             f"milliseconds foretold, {result['measured']:.3f} measured"
         )
-    differences = [
-        100 * (results["latency", n]["accuracy"] - results["macs", n]["accuracy"])
-        for n in range(_SETS.value)
-    ]
-    shown = ", ".join(f"{difference:+.2f}" for difference in differences)
-    print(f"by latency minus by MACs: {shown} points")
+    for rival in ARMS[:-1]:
+        differences = [
+            100 * (results["latency", n]["accuracy"] - results[rival, n]["accuracy"])
+            for n in range(_SETS.value)
+        ]
+        shown = ", ".join(f"{difference:+.2f}" for difference in differences)
+        print(f"by latency minus by {rival}: {shown} points")
 
 
 def _path(arm: str, number: int) -> pathlib.Path:
@@ -62,47 +66,59 @@ def _path(arm: str, number: int) -> pathlib.Path:
     return pathlib.Path(_RESULTS.value) / name
 
 
-def _run(wanted: list[tuple[str, int]]) -> None:
-    """Makes the missing cuts, and measures them beside the whole network."""
-    import dataclasses
-
+def _run(missing: list[tuple[str, int]]) -> None:
+    """Makes cuts, and measures them beside the whole network."""
     import keras
 
-    import tf_hetero
-    from tf_hetero import datasets
     from tf_hetero.files import write_text
-    from tf_hetero.widths.counting import CostModel, Target
-    from tools.experiment.cutting import DRAWN_FROM, Cutter, accuracy, taken
     from tools.experiment.provenance import circumstances
 
     model = keras.models.load_model(_MODEL.value)
-    pictures = datasets.load(_DATASET.value, _DATA_DIR.value, None, _TEST.value or None)
-    table = _table(model)
-    drawn_from = taken(pictures, min(len(pictures.train), DRAWN_FROM))
-    cutter = Cutter(model, pictures, drawn_from)
-    costs = CostModel(tf_hetero.trace(model), Target(latency_table=table))
-    whole = {name: getattr(costs, name)(costs.sizes) for name in ARMS}
     made, networks = {}, [model]
-    for arm, number in wanted:
-        if _path(arm, number).exists():
-            continue
-        small = _cut(model, table, cutter, arm, number)
-        counts = dataclasses.asdict(tf_hetero.count(small, latency_table=table))
-        made[arm, number] = {
-            "arm": arm,
-            "set": number,
-            "accuracy": accuracy(small, pictures),
-            "macs": counts["macs"] / whole["macs"],
-            "predicted": counts["latency"] / whole["latency"],
-            "widths": {g.name: g.size for g in tf_hetero.trace(small).free_groups},
-        }
+    for cut, small, result in _cuts(model, _table(model), missing):
+        print(f"by {cut[0]}, set {cut[1]}: {result['accuracy']:.4f}", flush=True)
+        made[cut] = result
         networks.append(small)
-        print(f"by {arm}, set {number}: {made[arm, number]['accuracy']:.4f}", flush=True)
     first, *others = _measured(networks)
     for (cut, result), milliseconds in zip(made.items(), others, strict=True):
         result |= {"milliseconds": milliseconds, "measured": milliseconds / first}
         result |= circumstances("tools.halved")
         write_text(_path(*cut), json.dumps(result, indent=1) + "\n")
+
+
+def _cuts(model: Any, table: Any, missing: list[tuple[str, int]]) -> Iterator[tuple]:
+    """Arm and number, the smaller network, and what is known of it."""
+    import dataclasses
+
+    import tf_hetero
+    from tf_hetero import datasets
+    from tf_hetero.widths.counting import CostModel, Target
+    from tf_hetero.widths.width_rules import WidthRules
+    from tools.experiment.cutting import DRAWN_FROM, Cut, Cutter, accuracy, taken
+
+    pictures = datasets.load(_DATASET.value, _DATA_DIR.value, None, _TEST.value or None)
+    drawn_from = taken(pictures, min(len(pictures.train), DRAWN_FROM))
+    costs = CostModel(tf_hetero.trace(model), Target(latency_table=table))
+    method = tf_hetero.PostTraining(examples=_EXAMPLES.value)
+    for arm, number in missing:
+        widths = WidthRules(multiple_of=table.steps.made if arm == "multiples" else 1)
+        cutter = Cutter(model, pictures, drawn_from, widths)
+        cut = Cut("fisher_greedy", 0, _EXAMPLES.value, "train", number)
+        options = {"latency": _LATENCY.value, "latency_table": table}
+        if arm != "latency":
+            options = {"macs": _largest_macs(costs, cutter, cut)}
+        options |= {"method": method, "widths": widths, "seed": number}
+        small = tf_hetero.shrink(model, cutter.drawn(cut), **options)
+        counts = dataclasses.asdict(tf_hetero.count(small, latency_table=table))
+        result = {
+            "arm": arm,
+            "set": number,
+            "accuracy": accuracy(small, pictures),
+            "macs": counts["macs"] / costs.macs(costs.sizes),
+            "predicted": counts["latency"] / costs.latency(costs.sizes),
+            "widths": {g.name: g.size for g in tf_hetero.trace(small).free_groups},
+        }
+        yield (arm, number), small, result
 
 
 def _table(model: Any) -> Any:
@@ -117,32 +133,16 @@ def _table(model: Any) -> Any:
     return table
 
 
-def _cut(model: Any, table: Any, cutter: Any, arm: str, number: int) -> Any:
-    """The network at the part of its milliseconds that is wanted."""
-    import tf_hetero
-    from tools.experiment.cutting import Cut
-
-    cut = Cut("fisher_greedy", 0, _EXAMPLES.value, "train", number)
-    options = {"latency": _LATENCY.value, "latency_table": table}
-    if arm == "macs":
-        options = {"macs": _largest_macs(model, table, cutter, cut)}
-    method = tf_hetero.PostTraining(examples=_EXAMPLES.value)
-    return tf_hetero.shrink(model, cutter.drawn(cut), method=method, seed=number, **options)
-
-
-def _largest_macs(model: Any, table: Any, cutter: Any, cut: Any) -> float:
+def _largest_macs(costs: Any, cutter: Any, cut: Any) -> float:
     """The largest part of the MACs, in whole percent, at which the cut is as fast."""
     import dataclasses
 
-    import tf_hetero
-    from tf_hetero.widths.counting import CostModel, Target, kept_units
+    from tf_hetero.widths.counting import kept_units
 
-    graph = tf_hetero.trace(model)
-    costs = CostModel(graph, Target(latency_table=table))
     limit = _LATENCY.value * costs.latency(costs.sizes)
     for percent in range(1, 91):
         masks = cutter.masks(dataclasses.replace(cut, percent=percent))
-        if costs.latency(kept_units(graph, masks)) <= limit:
+        if costs.latency(kept_units(costs.graph, masks)) <= limit:
             return 1 - percent / 100
     raise ValueError(
         "A budget of MACs must be as fast as the one of milliseconds. Received: "

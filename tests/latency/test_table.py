@@ -83,7 +83,7 @@ def test_what_is_predicted_is_what_was_measured():
     model = chain()
     table = made_up(model)
     assert table.steps == Steps(1, 1, 0)
-    np.testing.assert_allclose(table.scales, 1.0, rtol=1e-6)
+    np.testing.assert_allclose(table.scales[:3], 1.0, rtol=1e-6)
     for widths in ((8, 12), (3, 7), (1, 1)):
         small = chain(widths)
         assert th.count(small, latency_table=table).latency == pytest.approx(
@@ -165,12 +165,27 @@ def test_an_operation_that_is_not_in_the_table_is_named():
         th.count(chain(size=16), latency_table=table)
 
 
+def test_a_filter_for_each_channel_is_a_kernel_of_these_channels():
+    graph = th.trace(MODELS["depthwise"]())
+    ids_of = ids_by_tensor(graph)
+    found = {
+        type(part.sites[0].call.operation).__name__: terms_of(part, ids_of)
+        for part in operations(graph)
+    }
+    assert [term.roles for term in found["DepthwiseConv2D"]] == [
+        [],
+        ["filtered"],
+        ["made"],  # two of each that is read
+    ]
+    assert ["read", "made"] in [term.roles for term in found["Conv2D"]]
+
+
 def test_a_table_is_saved_and_loaded(tmp_path):
     table = made_up(chain())
     table.save(tmp_path / "table.json")
     assert th.LatencyTable.load(tmp_path / "table.json") == table
     (tmp_path / "other.json").write_text("[]")
-    with pytest.raises(ValueError, match="latency table of version 1"):
+    with pytest.raises(ValueError, match="latency table of version 2"):
         th.LatencyTable.load(tmp_path / "other.json")
 
 
@@ -210,6 +225,17 @@ def test_files_are_measured_elsewhere_and_read_here(tmp_path):
     answers.write_text(json.dumps(given))
     with pytest.raises(ValueError, match=r"Every file must be measured\. Received: none"):
         th.LatencyTable.read(folder, answers)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "savedmodel"])
+def test_other_runtimes_are_measured(runtime):
+    model = chain()
+    table = th.LatencyTable.measure(model, runtime=runtime, samples=2, rounds=1)
+    assert (table.runtime, table.threads) == (runtime, 1)
+    assert all(len(entry["points"]) == 2 for entry in table.operations)
+    points = [point for entry in table.operations for point in entry["points"]]
+    assert all(0 < low <= middle for low, middle, _ in (point["ms"] for point in points))
+    assert 0 < th.count(model, latency_table=table).latency < 1000
 
 
 @pytest.mark.parametrize(

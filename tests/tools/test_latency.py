@@ -25,4 +25,4 @@ def test_a_network_is_measured_once(tmp_path):
     before = path.stat().st_mtime_ns
     again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert again.returncode == 0 and path.stat().st_mtime_ns == before
-    assert json.loads((tmp_path / "table.json").read_text())["version"] == 1
+    assert json.loads((tmp_path / "table.json").read_text())["version"] == 2

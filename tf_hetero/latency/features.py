@@ -20,7 +20,7 @@ _IDLE_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 _MANY = 4  # tensors
 
-READ, MADE = "read", "made"
+READ, MADE, FILTERED = "read", "made", "filtered"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,7 +28,8 @@ class Term:
     """A product of numbers of channels.
 
     Attributes:
-        factors: ids, and whether they are of what is read or made.
+        factors: ids, and what they are of: what is read, what is made, or what has a
+            filter for each channel, which is both.
     """
 
     factors: tuple[tuple[Ids, str], ...]
@@ -68,6 +69,7 @@ def terms_of(operation: Operation, ids_of: dict[int, Ids | None]) -> list[Term]:
             ids = ids_of[tensor.key]
             if ids is not None:
                 roles[ids.tobytes()] = (ids.ravel(), role)
+    roles |= {ids.tobytes(): (ids, FILTERED) for ids in _filtered(operation)}
     tensors_alone = [Term((one,)) for one in roles.values()]
     if len(tensors_alone) > _MANY:
         together = np.concatenate([ids for ids, _ in roles.values()])
@@ -83,6 +85,16 @@ def terms_of(operation: Operation, ids_of: dict[int, Ids | None]) -> list[Term]:
             if len(axes) > 1:
                 kernels.append(Term(tuple(sorted(axes, key=lambda axis: axis[1] == MADE))))
     return [Term(()), *tensors_alone, *kernels]
+
+
+def _filtered(operation: Operation) -> list[Ids]:
+    """The channels that have a filter each."""
+    of_kernels = (
+        [ids for ids in weight.axes if ids is not None]
+        for site in operation.sites
+        for _, weight in site.kernels
+    )
+    return [ids.ravel() for (ids,) in (axes for axes in of_kernels if len(axes) == 1)]
 
 
 def _settings(site: Site) -> dict[str, Any]:

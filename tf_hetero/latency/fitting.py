@@ -2,12 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tf_hetero.latency.features import MADE, READ
+from tf_hetero.latency.features import FILTERED, MADE, READ
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Steps:
 
     def pieces(self, roles: Sequence[str]) -> list[Piece]:
         """The values of a term whose factors have these roles, made behind read."""
-        rounds = tuple(self.made if role == MADE else self.read for role in roles)
+        rounds = tuple(self.read if role == READ else self.made for role in roles)
         if len(roles) == 1:
             parts = {self.made, self.made // 2, self.aligned} - {0, 1}
             return [Piece(rounds), *(Piece((1,), unless=n) for n in sorted(parts))]
@@ -118,9 +118,43 @@ def values_of(
     return [piece.value(n) for n, role in pairs for piece in steps.pieces(role)]
 
 
-def parts_of(roles: Sequence[Sequence[str]], steps: Steps) -> np.ndarray:
-    """For each value of the terms what it is part of: a call, its tensors, its kernels."""
-    return np.array([min(len(role), 2) for role in roles for _ in steps.pieces(role)])
+PARTS = 4  # of a whole model: calls, tensors, kernels, and tensors that fill no registers
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What a term of an operation has in a whole model.
+
+    Attributes:
+        part: which of `PARTS` it belongs to.
+        term: its number.
+        factor: of the piece, where the operation is alone.
+        piece: what is counted.
+    """
+
+    part: int
+    term: int
+    factor: float
+    piece: Piece
+
+
+def shares(
+    roles: Sequence[Sequence[str]], factors: Iterable[float], steps: Steps
+) -> Iterator[Share]:
+    """What an operation has in a whole model, from what it costs alone.
+
+    A runtime that lays channels out in blocks does so for each single operation, and in
+    a model once, unless there are tensors whose channels fill no blocks.
+    """
+    left = iter(factors)
+    for term, role in enumerate(roles):
+        for piece in steps.pieces(role):
+            part = 2 if FILTERED in role else min(len(role), 2)
+            share = Share(part, term, float(next(left)), piece)
+            yield share
+            if part == 1 and not piece.unless:
+                rest = Piece((1,), unless=steps.made)
+                yield dataclasses.replace(share, part=3, piece=rest)
 
 
 def _rows(entry: Mapping[str, Any], steps: Steps) -> tuple[np.ndarray, np.ndarray]:

@@ -19,19 +19,19 @@ from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.latency import measure_files
 from tf_hetero.latency.features import key_of, terms_of
 from tf_hetero.latency.fitting import (
+    PARTS,
     Steps,
     best_steps,
     factors_of,
     fitted,
-    parts_of,
     quartiles,
-    values_of,
+    shares,
 )
 from tf_hetero.latency.milliseconds import Milliseconds, Product
 from tf_hetero.latency.single import write_files
 from tf_hetero.widths.operations import ids_by_tensor, operations, times_of
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,8 @@ class LatencyTable:
     them its milliseconds are a sum of a constant, of the channels that it reads and
     makes, and of the products of channels that its kernels multiply, with factors that
     are fitted and not negative; channels are rounded up to the steps in which kernels
-    compute, which are fitted, too. Whole models, measured beside, give three factors for
-    what calls, tensors and kernels cost there.
+    compute, which are fitted, too. Whole models, measured beside, give four factors for
+    what calls, tensors, kernels, and tensors that fill no registers cost there.
 
     Attributes:
         runtime: `"litert"`, `"onnx"` or `"savedmodel"`.
@@ -202,12 +202,11 @@ class LatencyTable:
                 )
             often = times[operation.makes[0].key]
             terms = terms_of(operation, ids_of)
-            parts = parts_of([term.roles for term in terms], self.steps)
-            left = iter((often * self.scales[parts] * self.factors[key]).tolist())
-            for term in terms:
-                arrays = tuple(ids for ids, _ in term.factors)
-                pieces = self.steps.pieces(term.roles)
-                products += [Product(next(left), arrays, piece) for piece in pieces]
+            roles = [term.roles for term in terms]
+            for share in shares(roles, self.factors[key], self.steps):
+                arrays = tuple(ids for ids, _ in terms[share.term].factors)
+                each = often * float(self.scales[share.part]) * share.factor
+                products.append(Product(each, arrays, share.piece))
         return Milliseconds(graph, products)
 
     @functools.cached_property
@@ -222,17 +221,20 @@ class LatencyTable:
 
     @functools.cached_property
     def scales(self) -> np.ndarray:
-        """What is left in whole models of a call, of its tensors and of its kernels.
+        """What is left in whole models of each of `fitting.PARTS`.
 
         A call costs less there than alone, and tensors more: they do not stay in the cache.
         """
-        parts = {e["key"]: parts_of(e["roles"], self.steps) for e in self.operations}
-        roles = {e["key"]: e["roles"] for e in self.operations}
-        sums = np.zeros((len(self.models), 3))
+        alone = {
+            e["key"]: [*shares(e["roles"], self.factors[e["key"]], self.steps)]
+            for e in self.operations
+        }
+        sums = np.zeros((len(self.models), PARTS))
         for row, model in zip(sums, self.models, strict=True):
             for key, lengths in model["operations"]:
-                values = values_of(roles[key], lengths, self.steps)
-                np.add.at(row, parts[key], self.factors[key] * np.array(values))
+                for share in alone[key]:
+                    value = share.piece.value(lengths[share.term])
+                    row[share.part] += share.factor * value
         return fitted(sums, np.array([model["ms"][1] for model in self.models]))
 
 

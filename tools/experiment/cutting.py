@@ -79,16 +79,21 @@ class Cutter:
         model: the network.
         pictures: what it was trained on.
         calibration: pictures that kernels are solved with, as the network takes them.
+        widths: which are allowed; `WidthRules()` if None.
     """
 
     def __init__(
-        self, model: keras.Model, pictures: datasets.Pictures, calibration: np.ndarray
+        self,
+        model: keras.Model,
+        pictures: datasets.Pictures,
+        calibration: np.ndarray,
+        widths: WidthRules | None = None,
     ) -> None:
         self._graph = tf_hetero.trace(model)
         self._pictures = pictures
         self._calibration = calibration
         self._cost = CostModel(self._graph)
-        self._allowed = WidthRules().allowed_units(self._graph)
+        self._allowed = (widths or WidthRules()).allowed_units(self._graph)
         self._curves = functools.cache(self._measured_curves)
 
     def result(self, cut: Cut) -> dict[str, Any]:
