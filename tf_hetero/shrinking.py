@@ -11,6 +11,7 @@ from tf_hetero.data.batching import first_batch
 from tf_hetero.data.losses import objective_of
 from tf_hetero.deployment.runtimes import litert_bytes
 from tf_hetero.graph.channels import ChannelGraph
+from tf_hetero.graph.constants import with_constants
 from tf_hetero.graph.flattening import check_plain
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import Method, Problem, Targets
@@ -194,4 +195,4 @@ def _searched(
     if method.keeps_weights:
         return baseline
     wide = widen(baseline, method.widening, seed=seed)
-    return trace(wide, grouped, baseline.flat.input_shape)
+    return with_constants(trace(wide, grouped, baseline.flat.input_shape))

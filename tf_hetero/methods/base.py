@@ -11,8 +11,7 @@ from tf_hetero.data.batching import Batch
 from tf_hetero.data.losses import Objective
 from tf_hetero.graph.arguments import check_choice
 from tf_hetero.graph.channels import ChannelGraph, Masks
-from tf_hetero.graph.keras_internals import seeded_initializers
-from tf_hetero.surgery.rebuilding import rebuild
+from tf_hetero.surgery.redrawing import redraw
 from tf_hetero.surgery.stripping import strip
 from tf_hetero.widths.budgets import as_arguments
 from tf_hetero.widths.counting import Target
@@ -191,9 +190,7 @@ class Generated(Method):
     def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
         if self.from_weights or self.weights == "generated":
             return super().strip(scored, masks, problem)
-        with seeded_initializers(problem.seed):
-            keep = problem.graph.keep(masks)
-            return rebuild(problem.graph, keep).model
+        return redraw(problem.graph, problem.graph.keep(masks), problem.seed)
 
 
 def optimizer_config(optimizer: Any, check: Callable[[Any], None]) -> dict[str, Any] | None:

@@ -165,7 +165,7 @@ def _enlarged(x, number: int):
 
 
 def _mean_shift(x, sign: float, name: str):
-    layer = layers.Conv2D(3, 1, name=name)
+    layer = layers.Conv2D(3, 1, trainable=False, name=name)
     shifted = layer(x)
     layer.set_weights([np.eye(3)[None, None], sign * np.array(_RGB_MEAN)])
     return shifted

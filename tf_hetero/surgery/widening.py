@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from tf_hetero.graph.channels import ChannelGraph
-from tf_hetero.graph.keras_internals import seeded_initializers
+from tf_hetero.graph.constants import with_constants
 from tf_hetero.graph.tracing import trace
-from tf_hetero.surgery.rebuilding import rebuild
+from tf_hetero.surgery.redrawing import redraw
 
 
 def widen(
@@ -20,8 +20,9 @@ def widen(
 ) -> keras.Model:
     """Builds a wider model of the same kind, with fresh weights.
 
-    Every unfrozen channel group gets `int(size * width_multiplier)` units.
-    Convolutions with several groups get more groups, of the same width.
+    Every unfrozen channel group gets `int(size * width_multiplier)` units. Convolutions
+    with several groups get more groups, of the same width. Kernels that are not
+    trainable stay as they are, and so do the groups that they read or make.
 
     Args:
         model: a built functional or Sequential `keras.Model`, or its graph.
@@ -51,11 +52,10 @@ def widen(
         - The Heterogeneity Hypothesis, section 4 (the network is widened by
           beta before it is shrunk).
     """
-    graph = trace(model, grouped="blocks")
+    graph = with_constants(trace(model, grouped="blocks"))
     sizes = _widened_sizes(graph, width_multiplier, exclude)
     ratio = sizes / np.array([group.size for group in graph.groups])
-    with seeded_initializers(seed):
-        return rebuild(graph, ratio[graph.group_of]).model
+    return redraw(graph, ratio[graph.group_of], seed)
 
 
 def _widened_sizes(graph: ChannelGraph, width_multiplier, exclude) -> np.ndarray:

@@ -4,8 +4,11 @@ import keras
 import numpy as np
 
 from tf_hetero.graph.channels import Ids, Length, Outcome, Weight
+from tf_hetero.graph.constants import is_constant
 from tf_hetero.graph.rules.activations import activated, own_activation
 from tf_hetero.graph.rules.base import LAYOUT, RuleCall, register_rule
+
+DIAGONAL = "a constant for each channel"
 
 
 def convolution(call: RuleCall) -> Outcome:
@@ -16,12 +19,25 @@ def convolution(call: RuleCall) -> Outcome:
     groups = call.operation.groups
     if groups == 1:
         out = call.fresh(call.operation.filters)
+        if _keeps_channels_apart(call):
+            call.freeze(ids, DIAGONAL)
+            call.freeze(out, DIAGONAL)
         return _kernel_layer(call, out, (ids, out), {"filters": Length(out)}, -2)
     if groups == len(ids):
         out = np.repeat(ids, call.operation.filters // groups)
         config = {"filters": Length(out), "groups": Length(ids)}
         return _kernel_layer(call, out, (None, out), config, None)
     return _grouped_convolution(call, ids)
+
+
+def _keeps_channels_apart(call: RuleCall) -> bool:
+    """Whether the kernel is a constant one value a channel, as a shift of the mean has."""
+    kernel = call.variables["kernel"]
+    *window, read, made = kernel.shape
+    if not is_constant(kernel) or read != made or any(size > 1 for size in window):
+        return False
+    matrix = keras.ops.convert_to_numpy(kernel).reshape(read, made)
+    return not np.any(matrix[~np.eye(made, dtype=bool)])
 
 
 def _grouped_convolution(call: RuleCall, ids: Ids) -> Outcome:
