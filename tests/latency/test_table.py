@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from graphs import MODELS, conv, head
 
 import tf_hetero as th
+from tf_hetero.deployment.conversion import write_litert, write_litert_to_measure
 from tf_hetero.deployment.runtimes import Runtime
+from tf_hetero.deployment.signatures import make_signature
 from tf_hetero.latency import measure_files
 from tf_hetero.latency.features import key_of, terms_of
 from tf_hetero.latency.fitting import Steps
@@ -205,6 +208,41 @@ def test_single_operations_compute_what_they_do_in_the_model(name):
     outputs = [values[tensor.key] for tensor in keras.tree.flatten(graph.flat.outputs)]
     for found, wanted in zip(outputs, keras.tree.flatten(model(x)), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("name", ["residual", "depthwise"])
+def test_what_is_measured_is_what_is_deployed(name, dtype, tmp_path):
+    """The file without a signature has the same operations and gives the same."""
+    model = randomize(MODELS[name]())
+    x = np.random.default_rng(0).random((4, *model.input_shape[1:]), np.float32)
+    signature, quantization = make_signature(model), Runtime("litert", dtype).quantization
+    found = []
+    for write in (write_litert, write_litert_to_measure):
+        path = tmp_path / f"{write.__name__}.tflite"
+        write(signature, quantization, {signature.names[0]: x}, path)
+        found.append(operations_and_outputs(str(path), x[:1]))
+    (deployed, wanted), (measured, given) = found
+    assert measured == deployed and len(measured) > 3
+    np.testing.assert_array_equal(given, wanted)
+
+
+def operations_and_outputs(path, x):
+    import tensorflow as tf
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(path)
+    interpreter.allocate_tensors()
+    (read,), (made,) = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.set_tensor(read["index"], (100 * x).astype(read["dtype"]))
+    interpreter.invoke()
+    shapes = {t["index"]: list(t["shape"]) for t in interpreter.get_tensor_details()}
+    ran = [
+        (step["op_name"], [shapes.get(number) for number in step["inputs"]])
+        for step in interpreter._get_ops_details()
+    ]
+    return ran, interpreter.get_tensor(made["index"])
 
 
 def test_files_are_measured_elsewhere_and_read_here(tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 from tf_hetero.deployment.conversion import (
     check_onnx,
     write_litert,
+    write_litert_to_measure,
     write_onnx,
     write_savedmodel,
 )
@@ -47,23 +48,28 @@ class Runtime:
         """Of the names of files."""
         return {"litert": ".tflite", "onnx": ".onnx", "savedmodel": ""}[self.name]
 
+    @property
+    def quantization(self) -> str:
+        """What LiteRT's converter is told."""
+        return "" if self.dtype == "float32" else self.dtype
+
     def write(self, model: keras.Model, place: pathlib.Path) -> None:
-        """Writes a model as it is deployed."""
+        """Writes a model with the operations that it has when it is deployed."""
         signature = make_signature(model)
         if self.name == "onnx":
             write_onnx(signature, place)
         elif self.name == "savedmodel":
             write_savedmodel(signature, place)
         else:
-            quantization = "" if self.dtype == "float32" else self.dtype
-            write_litert(signature, quantization, _noise(model), place)
+            write_litert_to_measure(signature, self.quantization, _noise(model), place)
 
 
 def litert_bytes(model: keras.Model, dtype: str) -> int:
     """Bytes of the LiteRT file of a model; int8 measures its ranges on noise."""
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(folder) / "model.tflite"
-        Runtime("litert", dtype).write(model, place)
+        quantization = Runtime("litert", dtype).quantization
+        write_litert(make_signature(model), quantization, _noise(model), place)
         return place.stat().st_size
 
 
