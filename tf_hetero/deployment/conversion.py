@@ -85,9 +85,16 @@ def write_litert_to_measure(
             return signature.function(*inputs)
 
     traced = tf.function(function, input_signature=list(signature.specs), autograph=False)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [traced.get_concrete_function()]
-    )
+    # Without an object that holds variables, of which there are none, TensorFlow warns.
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [traced.get_concrete_function()]
+        )
+    finally:
+        logger.setLevel(level)
     place.write_bytes(_converted(converter, quantization, [*_one_by_one(arrays)]))
 
 
