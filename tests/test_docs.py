@@ -21,14 +21,15 @@ def blocks(page):
     return re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
-def test_examples_about_layers_run():
+@pytest.mark.parametrize(("page", "number"), [("layers", 6), ("restoration", 1)])
+def test_examples_of_a_page_run(page, number):
     """They assert what they say, in the order of the page."""
     pytest.importorskip("tensorflow")
-    names = {"__name__": "docs"}
-    found = blocks("docs/layers.md")
-    assert len(found) == 6
+    names, path = {"__name__": "docs"}, f"docs/{page}.md"
+    found = blocks(path)
+    assert len(found) == number
     for block in found:
-        exec(compile(block, "docs/layers.md", "exec"), names)
+        exec(compile(block, path, "exec"), names)
 
 
 @pytest.mark.command

@@ -18,7 +18,7 @@ import tf_hetero
 # From the bottom up: a room imports only what stands before it.
 ROOMS = """
 version extras files hypernetwork proximal graph data widths surgery methods report
-deployment latency tfmot shrinking testing models datasets cli
+deployment latency restoration tfmot shrinking testing models datasets cli
 """.split()
 # Data sets and networks know nothing of channels.
 ALONE = {"models": {"models"}, "datasets": {"datasets", "extras"}}

@@ -24,6 +24,7 @@ from tf_hetero.methods.post_training.method import PostTraining
 from tf_hetero.proximal import ProximalAdam, ProximalSGD
 from tf_hetero.report.comparing import Comparison, compare
 from tf_hetero.report.exported import Exported
+from tf_hetero.restoration.tiling import restore
 from tf_hetero.shrinking import shrink
 from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
 from tf_hetero.surgery.reconstructing import reconstruct
@@ -70,6 +71,7 @@ __all__ = [
     "reconstruct",
     "register_rule",
     "reparameterize",
+    "restore",
     "select",
     "shrink",
     "strip",

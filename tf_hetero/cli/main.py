@@ -12,10 +12,16 @@ from typing import NoReturn
 
 from absl import logging
 
-from tf_hetero.cli import compare, export, latency, shrink
+from tf_hetero.cli import compare, export, latency, restore, shrink
 from tf_hetero.version import __version__
 
-COMMANDS = {"shrink": shrink, "export": export, "compare": compare, "latency": latency}
+COMMANDS = {
+    "shrink": shrink,
+    "export": export,
+    "compare": compare,
+    "latency": latency,
+    "restore": restore,
+}
 
 
 class Parser(argparse.ArgumentParser):
