@@ -5,9 +5,11 @@ A script that runs alone; `tf-hetero latency write` puts it beside the files:
     python measure_files.py FOLDER ANSWERS.json --threads=1 --rounds=5
 
 `FOLDER/manifest.json` names the runtime (`litert`, `onnx` or `savedmodel`) and the files.
-Each round loads every file, runs it warm and keeps the median of its runs, so that what
-else happens on the device falls on all files alike. `ANSWERS.json` holds the milliseconds
-of each round, by file, and is written after each.
+Each round loads every file, in another order, and runs it warm. A processor is not always
+equally fast: it gets hot, and shares its core and its memory. So a small sum is computed
+between runs, which says how fast it is just then; the median of runs in units of this is
+kept, and becomes milliseconds by the median of all these sums. `ANSWERS.json` holds the
+milliseconds of each round, by file, and is written after each.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import json
 import os
 import pathlib
 import platform
+import random
 import statistics
 import time
 import warnings
@@ -24,7 +27,8 @@ from typing import Any
 import numpy as np
 
 LEAST_MS = 20.0  # of runs in a round
-RUNS = (5, 200)
+APART_MS = 1.0  # of runs between two looks at the clock, if one is shorter
+LOOKS = (5, 40)
 
 
 def main(arguments: Any = None) -> None:
@@ -38,16 +42,39 @@ def main(arguments: Any = None) -> None:
     manifest = json.loads((options.folder / "manifest.json").read_text(encoding="utf-8"))
     loaders = {"litert": litert, "onnx": onnx, "savedmodel": savedmodel}
     load = loaders[manifest["runtime"]]
-    milliseconds: dict[str, list[float]] = {name: [] for name in manifest["files"]}
-    for _ in range(options.rounds):
-        for name, rounds in milliseconds.items():
-            rounds.append(timed(load(str(options.folder / name), options.threads)))
+    found: dict[str, list[float]] = {name: [] for name in manifest["files"]}
+    clock = Clock()
+    for number in range(options.rounds):
+        for name in random.Random(number).sample(list(found), len(found)):
+            run = load(str(options.folder / name), options.threads)
+            found[name].append(timed(run, clock))
+        unit = statistics.median(clock.ticks)
         answers = {
             "device": f"{platform.machine()} {platform.system()}",
             "threads": options.threads,
-            "milliseconds": milliseconds,
+            "milliseconds": {n: [unit * r for r in rounds] for n, rounds in found.items()},
         }
         options.answers.write_text(json.dumps(answers), encoding="utf-8")
+
+
+class Clock:
+    """Milliseconds of a sum that is always the same.
+
+    Attributes:
+        ticks: all that were measured.
+    """
+
+    def __init__(self) -> None:
+        self.ticks: list[float] = []
+        self._numbers = np.linspace(-3.0, 3.0, 4096, dtype=np.float32)  # fit into L1
+        self._powers = np.empty_like(self._numbers)
+
+    def __call__(self) -> float:
+        self.ticks.append(min(_milliseconds(self._sum, 5) for _ in range(3)))
+        return self.ticks[-1]
+
+    def _sum(self) -> None:
+        np.exp(self._numbers, out=self._powers)
 
 
 def pin(threads: int) -> None:
@@ -57,18 +84,25 @@ def pin(threads: int) -> None:
         os.sched_setaffinity(0, allowed[-threads:])
 
 
-def timed(run: Callable[[], Any]) -> float:
-    """The median milliseconds of warm runs."""
+def timed(run: Callable[[], Any], clock: Callable[[], float]) -> float:
+    """The median of warm runs, in ticks of the clock at that moment."""
     run()
-    first = _milliseconds(run)
-    number = int(min(max(LEAST_MS / max(first, 1e-6), RUNS[0]), RUNS[1]))
-    return statistics.median(_milliseconds(run) for _ in range(number))
+    first = max(_milliseconds(run), 1e-6)
+    together = max(int(APART_MS / first), 1)
+    looks = int(min(max(LEAST_MS / (first * together), LOOKS[0]), LOOKS[1]))
+    ratios, before = [], clock()
+    for _ in range(looks):
+        milliseconds, after = _milliseconds(run, together), clock()
+        ratios.append(2 * milliseconds / (before + after))
+        before = after
+    return statistics.median(ratios)
 
 
-def _milliseconds(run: Callable[[], Any]) -> float:
+def _milliseconds(run: Callable[[], Any], times: int = 1) -> float:
     start = time.perf_counter()
-    run()
-    return 1000 * (time.perf_counter() - start)
+    for _ in range(times):
+        run()
+    return 1000 * (time.perf_counter() - start) / times
 
 
 def litert(path: str, threads: int) -> Callable[[], Any]:
