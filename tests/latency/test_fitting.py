@@ -23,7 +23,10 @@ def entry(steps, lengths, call=0.001, tensors=2e-5, kernel=1e-6, many=0.7e-6):
     """Measurements of a kernel with these steps, to which many channels cost less."""
 
     def milliseconds(read, made):
+        up = -(-made // steps.made) * steps.made
         wide = steps.wide and made >= steps.wide
+        if steps.filled:
+            wide = up % steps.wide == 0
         step, factor = (steps.wide, many) if wide else (steps.made, kernel)
         tiles = -(-made // step) * step
         whole = -(-read // steps.read) * steps.read
@@ -42,7 +45,11 @@ def widths(seed=0, number=25):
 
 
 @pytest.mark.parametrize(
-    "steps", [Steps(1, 1, 0), Steps(8, 1, 0), Steps(16, 1, 32), Steps(4, 8, 16)]
+    "steps",
+    [
+        *(Steps(1, 1, 0), Steps(8, 1, 0), Steps(16, 1, 32), Steps(4, 8, 16)),
+        *(Steps(16, 1, 32, filled=True), Steps(8, 1, 32, filled=True)),
+    ],
 )
 def test_steps_are_found(steps):
     assert steps in CANDIDATES

@@ -20,6 +20,8 @@ class Piece:
         rounds: what each number of channels is rounded up to a multiple of.
         least, most: how many channels there must be; no limit if `most` is 0.
         unless: a multiple that the number must not be; 0 for none.
+        only: a multiple that it must be; 0 for none.
+        step: what it is rounded up to a multiple of before.
         of: which number the condition is of.
     """
 
@@ -27,22 +29,30 @@ class Piece:
     least: int = 0
     most: int = 0
     unless: int = 0
+    only: int = 0
+    step: int = 1
     of: int = -1
+
+    @property
+    def condition(self) -> tuple[int, ...]:
+        """What `counts` takes behind a number."""
+        return self.least, self.most, self.unless, self.only, self.step
 
     def value(self, lengths: Sequence[int]) -> float:
         """The value at these numbers of channels."""
-        conditions = self.least, self.most, self.unless
-        if lengths and not counts(lengths[self.of], *conditions):
+        if lengths and not counts(lengths[self.of], *self.condition):
             return 0.0
         pairs = zip(lengths, self.rounds, strict=True)
         return float(math.prod(-(-length // step) * step for length, step in pairs))
 
 
-def counts(number: Any, least: Any, most: Any, unless: Any) -> Any:
+def counts(number: Any, least: Any, most: Any, unless: Any, only: Any, step: Any) -> Any:
     """Whether the condition of a `Piece` holds, of numbers or of arrays of them."""
     few = (most == 0) | (number <= most)
-    aligned = (unless > 0) & (number % (unless + (unless == 0)) == 0)
-    return (number >= least) & few & (aligned == 0)
+    number_up = -(-number // step) * step
+    aligned = (unless > 0) & (number_up % (unless + (unless == 0)) == 0)
+    uneven = (only > 0) & (number_up % (only + (only == 0)) != 0)
+    return (number >= least) & few & (aligned == 0) & (uneven == 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +66,10 @@ class Steps:
     Attributes:
         made: channels that are made in one step.
         read: channels that are read in one step.
-        wide: channels that are made in one step where there are at least as many, with
-            a factor of their own; 0 for none.
+        wide: channels that are made in one step by a faster kernel, with a factor of its
+            own; 0 for none.
+        filled: whether that kernel is taken only where it computes no more channels than
+            the other, and not wherever there are enough of them.
         aligned: a multiple of channels read, without which a kernel takes a slower way;
             0 for none.
     """
@@ -66,6 +78,7 @@ class Steps:
     read: int = 1
     wide: int = 0
     aligned: int = 0
+    filled: bool = False
 
     def pieces(self, roles: Sequence[str]) -> list[Piece]:
         """The values of a term whose factors have these roles, made behind read."""
@@ -79,15 +92,19 @@ class Steps:
         if not self.wide:
             return [Piece(rounds), *slow]
         wide = tuple(self.wide if role == MADE else self.read for role in roles)
+        if self.filled:
+            narrow = Piece(rounds, unless=self.wide, step=self.made)
+            return [narrow, Piece(wide, only=self.wide, step=self.made), *slow]
         return [Piece(rounds, most=self.wide - 1), Piece(wide, least=self.wide), *slow]
 
 
 CANDIDATES = [
-    Steps(made, read, wide, aligned)
+    Steps(made, read, wide, aligned, filled)
     for made in (1, 4, 8, 16, 32)
     for read in (1, 4, 8)
     for wide in ((0,) if made == 1 else (0, 2 * made, 4 * made))
     for aligned in (0, 4, 8)
+    for filled in ((False, True) if wide else (False,))
 ]
 
 

@@ -49,8 +49,9 @@ class Milliseconds:
             rows += [graph.multiplicity(ids) for ids in product.arrays]
         self._matrix = np.stack(rows)
         self._each = np.array([product.milliseconds for product in products])
-        conditions = ((p.piece.least, p.piece.most, p.piece.unless) for p in products)
-        self._conditions = np.array([*conditions]).reshape(-1, 3).T
+        conditions = [product.piece.condition for product in products]
+        each = len(Piece(()).condition)
+        self._conditions = np.array(conditions, int).reshape(-1, each).T
         sizes = np.array([float(group.size) for group in graph.groups])
         # Without steps, and with the pieces that count in the whole model.
         counted = zip(products, self._counts(self._lengths(sizes)), strict=True)
