@@ -1,5 +1,6 @@
 """From a signature to SavedModel, LiteRT and ONNX."""
 
+import contextlib
 import pathlib
 import re
 import tempfile
@@ -9,6 +10,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from absl import logging
 
 from tf_hetero.deployment.signatures import Signature
 
@@ -85,17 +87,22 @@ def write_litert_to_measure(
             return signature.function(*inputs)
 
     traced = tf.function(function, input_signature=list(signature.specs), autograph=False)
-    # Without an object that holds variables, of which there are none, TensorFlow warns.
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel("ERROR")
-    try:
+    with _without_warnings():
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [traced.get_concrete_function()]
         )
-    finally:
-        logger.setLevel(level)
     place.write_bytes(_converted(converter, quantization, [*_one_by_one(arrays)]))
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Without an object that holds variables, of which there are none, TensorFlow warns."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _one_by_one(arrays: dict[str, np.ndarray]) -> Iterator[list[np.ndarray]]:
