@@ -97,13 +97,17 @@ def test_how_commands_end(monkeypatch, error, ending):
     def failing(options):
         raise error
 
+    arguments = {
+        "shrink": "--model=a --data=b --out=c",
+        "export": "--model=a --path=b",
+        "compare": "a b",
+        "latency": "measure --model=a --out=c",
+        "restore": "--model=a --pictures=b --out=c",
+    }
     for name, module in COMMANDS.items():
         monkeypatch.setattr(module, "run", failing)
-        given = ["a", "b"] if name == "compare" else ["--model=a", "--path=b"]
-        given = given if name != "shrink" else ["--model=a", "--data=b", "--out=c"]
-        given = given if name != "latency" else ["measure", "--model=a", "--out=c"]
         with pytest.raises(SystemExit) as caught:
-            main([name, *given])
+            main([name, *arguments[name].split()])
         assert caught.value.code == ending
 
 
