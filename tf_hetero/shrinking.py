@@ -1,7 +1,7 @@
 """The facade: baseline in, shrunk model out."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 import keras
@@ -123,8 +123,7 @@ def shrink(
     if not budgets and method.usual_macs is not None:
         budgets = {"macs": method.usual_macs}
     baseline = with_sizes(baseline, budgets)
-    if "file_size" in budgets:
-        target = with_file(target, baseline)
+    target = with_file(target, baseline, budgets)
     limits = limits_of(CostModel(baseline, target), budgets, float("inf"))
 
     graph = _searched(baseline, method, grouped, seed)
@@ -175,8 +174,10 @@ def _targets(
     return Targets(batch, objective)
 
 
-def with_file(target: Target, baseline: ChannelGraph) -> Target:
-    """The target with what lies around the parameters in a file of the whole model."""
+def with_file(target: Target, baseline: ChannelGraph, budgets: Mapping[str, Any]) -> Target:
+    """The target with what lies around the parameters in a file, if that has a budget."""
+    if "file_size" not in budgets:
+        return target
     costs = CostModel(baseline, dataclasses.replace(target, around=0.0))
     whole = strip(baseline, {})
     rng = np.random.default_rng(0)

@@ -3,10 +3,10 @@
     tf-hetero restore --model=edsr.keras --pictures=small/ --out=large/
 
 Each picture of a folder, or one file, becomes a PNG file of the same name. It is read in
-tiles that overlap by what the network looks at, so that they fit together, and memory does
-not grow with the picture. `--white` says what the network takes for white: 1, or 255. What
-is in `--out` already stays, unless `--overwrite` is given: the same command goes on. A file
-that cannot be read is named, and the others are done.
+tiles that overlap by what the network looks at, so that they fit together, and memory holds
+picture and result, not what lies between. `--white` says what the network takes for white:
+1, or 255. What is in `--out` already stays, unless `--overwrite` is given: the same command
+goes on. A file that cannot be read is named, and the others are done.
 """
 
 import argparse

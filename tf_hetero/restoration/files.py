@@ -1,4 +1,4 @@
-"""Picture files: to arrays from 0 to 1 and back."""
+"""Picture files through a network, of 8 or 16 bits a value."""
 
 import os
 import pathlib

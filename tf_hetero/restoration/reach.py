@@ -47,8 +47,11 @@ class Reach:
 
     def looks(self, before: int, after: int) -> "Reach":
         """A tensor of the same size that looks at so many pixels of this one."""
-        more = {"before": self.before + before / self.scale}
-        return dataclasses.replace(self, **more, after=self.after + after / self.scale)
+        return dataclasses.replace(
+            self,
+            before=self.before + before / self.scale,
+            after=self.after + after / self.scale,
+        )
 
     def scaled(self, factor: Fraction) -> "Reach":
         """A tensor of `factor` times as many pixels."""
@@ -81,24 +84,19 @@ def _together(call: Call, reaches: list[Reach]) -> Reach:
     """What is known of tensors that meet."""
     if len({reach.scale for reach in reaches}) != 1:
         raise _unexplained(call)
-    period = reaches[0].period
-    for reach in reaches[1:]:
-        period = _common(period, reach.period)
+    period = Fraction(math.lcm(*(int(reach.period) for reach in reaches)))
     before, after = (max(getattr(r, side) for r in reaches) for side in ("before", "after"))
     return Reach(reaches[0].scale, before, after, period)
 
 
 def _after(call: Call, reach: Reach, axis: int) -> Reach:
     operation = call.operation
-    if not has_rule(operation):
-        raise _unexplained(call)
-    rule = rule_for(operation)
+    rule = rule_for(operation) if has_rule(operation) else None
+    found: Reach | None = None
     if rule in _APART:
-        if not _is_apart(call):
-            raise _unexplained(call)
-        return reach
-    step = _STEPS.get(rule) or _POOLS.get(type(operation))
-    found = step(operation, reach, axis) if step else None
+        found = reach if _is_apart(call) else None
+    elif step := _STEPS.get(rule) or _POOLS.get(type(operation)):
+        found = step(operation, reach, axis)
     if found is None:
         raise _unexplained(call)
     return found
@@ -168,11 +166,6 @@ def _of_axis(value: Any, axis: int) -> int:
 def _multiple(period: Fraction, scale: Fraction) -> Fraction:
     """The least multiple of the period that is a whole number of the tensor's pixels."""
     return period * (period * scale).denominator
-
-
-def _common(a: Fraction, b: Fraction) -> Fraction:
-    """The least common multiple of whole numbers."""
-    return Fraction(math.lcm(int(a), int(b)))
 
 
 def _unexplained(call: Call) -> ValueError:

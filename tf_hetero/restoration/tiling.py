@@ -33,9 +33,9 @@ def restore(
     """Runs a network that makes pictures of pictures, on one of any size.
 
     The picture is read in tiles that overlap by what an output pixel looks at, so that
-    they fit together as if the whole picture had been read at once, and memory does not
-    grow with it. A network that strides gets the picture mirrored at the right and at the
-    bottom up to a multiple of that.
+    they fit together as if the whole picture had been read at once, and memory grows with
+    picture and result alone. A network that strides gets the picture mirrored at the
+    right and at the bottom up to a multiple of that.
 
     Args:
         model: a built functional or Sequential `keras.Model` with one picture as input

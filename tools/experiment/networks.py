@@ -102,8 +102,7 @@ def uniform(baseline: keras.Model, budgets: dict[str, Any], seed: int) -> keras.
     more = {name: value for name, value in budgets.items() if name != "macs"}
     given, target = split_budgets("uniform", budgets["macs"], None, more, {})
     graph = tf_hetero.trace(baseline)
-    if "file_size" in given:
-        target = with_file(target, graph)
+    target = with_file(target, graph, given)
     limits = limits_of(CostModel(graph, target), given)
     low, high = 0.0, 1.0
     for _ in range(10):

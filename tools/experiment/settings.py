@@ -114,11 +114,9 @@ class Arm:
     @property
     def more(self) -> dict[str, str]:
         """Budgets beside `macs`, those that are given, and what they are counted for."""
-        wanted = (*_FURTHER, *_COUNTED_FOR) if any(map(self._said, _FURTHER)) else ()
-        return {name: getattr(self, name) for name in wanted if self._said(name)}
-
-    def _said(self, name: str) -> bool:
-        return bool(getattr(self, name))
+        given = {name: getattr(self, name) for name in (*_FURTHER, *_COUNTED_FOR)}
+        wanted = any(given[name] for name in _FURTHER)
+        return {name: value for name, value in given.items() if wanted and value}
 
     @property
     def identity(self) -> dict[str, Any]:
