@@ -16,6 +16,7 @@ EXTRAS = {
         "importlib_resources",  # tensorflow-datasets prepares nothing without it
         "matplotlib>=3.8",
         "ml_collections>=1.0",
+        "scikit-image>=0.22",
         "scikit-learn>=1.4",
         "tensorboard",
         "tensorflow-datasets",

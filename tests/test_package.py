@@ -17,8 +17,8 @@ import tf_hetero
 
 # From the bottom up: a room imports only what stands before it.
 ROOMS = """
-version extras files hypernetwork proximal graph data widths surgery methods report
-deployment latency restoration tfmot shrinking testing models datasets cli
+version extras files datasets hypernetwork proximal graph data widths surgery methods
+report deployment latency restoration tfmot shrinking testing models cli
 """.split()
 # Data sets and networks know nothing of channels.
 ALONE = {"models": {"models"}, "datasets": {"datasets", "extras"}}

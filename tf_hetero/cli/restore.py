@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> None:
     if not 0 < options.white < float("inf"):
         raise ValueError(f"--white must be above 0. Received: --white={options.white}")
 
-    from tf_hetero.restoration.files import picture_files, restore_file
+    from tf_hetero.datasets.reading import picture_files
+    from tf_hetero.restoration.files import restore_file
 
     files = picture_files(options.pictures)
     targets = _targets(files, pathlib.Path(options.out))

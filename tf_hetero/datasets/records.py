@@ -26,7 +26,7 @@ def cifar(name: str, data_dir: str) -> Pictures:
     tfds = needed("tensorflow_datasets", "train", "This data set")
 
     builder = tfds.builder(name, data_dir=data_dir or None)
-    _prepare(builder)
+    prepare(builder)
     return Pictures(
         _in_memory(builder, "train"),
         _in_memory(builder, "test"),
@@ -45,7 +45,7 @@ def tiny_imagenet(data_dir: str) -> Pictures:
     from tf_hetero.datasets.tiny_imagenet import TinyImagenet200
 
     builder = TinyImagenet200(data_dir=data_dir or None)
-    _prepare(builder)
+    prepare(builder)
     return Pictures(
         _in_memory(builder, "train"),
         _in_memory(builder, "validation"),
@@ -62,7 +62,7 @@ def imagenet(data_dir: str, image_size: int) -> Pictures:
     tfds = needed("tensorflow_datasets", "train", "This data set")
 
     builder = tfds.builder("imagenet2012", data_dir=data_dir or None)
-    _prepare(builder)
+    prepare(builder)
     return Pictures(
         streamed(builder, "train"),
         streamed(builder, "validation"),
@@ -76,7 +76,7 @@ def imagenet(data_dir: str, image_size: int) -> Pictures:
     )
 
 
-def _prepare(builder: Any) -> None:
+def prepare(builder: Any) -> None:
     """Downloads and prepares a set unless that was done, and checks its files."""
     if not os.path.isdir(builder.data_dir):
         manual = pathlib.Path(builder._data_dir_root) / "downloads" / "manual"

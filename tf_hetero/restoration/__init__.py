@@ -1,4 +1,5 @@
 """Restoration: pictures of any size through networks that make pictures of pictures.
 
-Imports graph and files; the facade and the command line import it.
+Imports datasets (how files are read), graph and files; the facade, the command line and
+`tools` import it.
 """
