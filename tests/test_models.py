@@ -171,5 +171,5 @@ def test_siblings_of_resnet50_have_torchvisions_parameters():
 def test_unknown_key_and_scale():
     with pytest.raises(ValueError, match=r"`key` must be one of.*Received: 'resnet50'"):
         models.build("resnet50")
-    with pytest.raises(ValueError, match=r"`scale` must be 2 or 4\. Received: scale=3"):
-        models.SRResNet(scale=3)
+    with pytest.raises(ValueError, match=r"`scale` must be 2, 3 or 4\. Received: scale=5"):
+        models.SRResNet(scale=5)

@@ -19,7 +19,7 @@ def SRResNet(
     Args:
         input_shape: shape of a low-resolution picture; any height and width by
             default.
-        scale: 2 or 4, how much larger the output is.
+        scale: 2, 3 or 4, how much larger the output is.
         width_multiplier: factor on all widths.
         name: name of the model.
 
@@ -41,8 +41,8 @@ def SRResNet(
         x = layers.Add(name=f"{prefix}_add")([x, y])
     x = _convolution_bn(x, width, "body_end")
     x = layers.Add(name="body_add")([x, head])
-    for number in _doublings(scale):
-        x = _prelu(_enlarged(x, number), f"upsample{number}")
+    for number, factor in enumerate(_factors(scale), start=1):
+        x = _prelu(_enlarged(x, number, factor), f"upsample{number}")
     return keras.Model(inputs, _convolution(x, input_shape[-1], 3, "tail"), name=name)
 
 
@@ -66,8 +66,8 @@ def EDSR(
         y = _convolution(y, width, 3, f"block{number}_conv2")
         x = layers.Add(name=f"block{number}_add")([x, y])
     x = layers.Add(name="body_add")([_convolution(x, width, 3, "body_end"), head])
-    for number in _doublings(scale):
-        x = _enlarged(x, number)
+    for number, factor in enumerate(_factors(scale), start=1):
+        x = _enlarged(x, number, factor)
     outputs = _mean_shift(_convolution(x, 3, 3, "tail"), 1.0, "add_mean")
     return keras.Model(inputs, outputs, name=name)
 
@@ -153,15 +153,16 @@ def _prelu(x, name: str):
     return layers.PReLU(quarter, shared_axes=[1, 2, 3], name=f"{name}_prelu")(x)
 
 
-def _doublings(scale: int) -> range:
-    if scale not in (2, 4):
-        raise ValueError(f"`scale` must be 2 or 4. Received: scale={scale}")
-    return range(1, scale // 2 + 1)
+def _factors(scale: int) -> tuple[int, ...]:
+    factors = {2: (2,), 3: (3,), 4: (2, 2)}
+    if scale not in factors:
+        raise ValueError(f"`scale` must be 2, 3 or 4. Received: scale={scale}")
+    return factors[scale]
 
 
-def _enlarged(x, number: int):
-    x = _convolution(x, 4 * x.shape[-1], 3, f"upsample{number}")
-    return keras.ops.depth_to_space(x, 2)
+def _enlarged(x, number: int, factor: int):
+    x = _convolution(x, factor**2 * x.shape[-1], 3, f"upsample{number}")
+    return keras.ops.depth_to_space(x, factor)
 
 
 def _mean_shift(x, sign: float, name: str):
