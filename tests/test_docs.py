@@ -13,7 +13,7 @@ from reference import ROOT
 
 import tf_hetero as th
 from tf_hetero import models
-from tools.experiment.networks import logits_loss
+from tools.experiment.tasks import logits_loss
 
 
 def blocks(page):

@@ -110,9 +110,9 @@ def _run(missing: list[tuple[str, str, int, int]]) -> None:
 def _train(small: Any, teacher: Any, pictures: Any, epochs: int, seed: int) -> None:
     import keras
 
-    from tools.experiment.networks import logits_loss
     from tools.experiment.optimizers import new_optimizer
     from tools.experiment.settings import DistillationSettings, Settings
+    from tools.experiment.tasks import logits_loss
     from tools.experiment.training import distiller
 
     keras.utils.set_random_seed(seed)

@@ -53,7 +53,7 @@ def _searched(name: str) -> dict[str, Any]:
 
     import tf_hetero
     from tf_hetero import datasets
-    from tools.experiment.networks import logits_loss
+    from tools.experiment.tasks import logits_loss
 
     keras.utils.set_random_seed(0)
     pictures = datasets.load("cifar10", _DATA_DIR.value, train_examples=TRAINED)

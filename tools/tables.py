@@ -1,4 +1,4 @@
-r"""LW-DNA's Tables 4 and 6 again: FLOPs and parameters, baseline and LW-DNA.
+r"""LW-DNA's Tables 2 and 4 to 6 again: FLOPs and parameters, baseline and LW-DNA.
 
     python -m tools.tables
 
@@ -26,7 +26,7 @@ _ROWS = flags.DEFINE_list("rows", [], "Configs to search, without _lwdna; all if
 _RESULTS = flags.DEFINE_string("results", "results/tables", "Folder of the result files.")
 _OUTPUT = flags.DEFINE_string("output", "", "Markdown file to write the table to.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "Real pictures; noise if empty.")
-_BATCH = flags.DEFINE_integer("batch_size", 32, "Pictures of the batch; 4 on ImageNet.")
+_BATCH = flags.DEFINE_integer("batch_size", 32, "Pictures of the batch; 4 of large ones.")
 
 
 def main(argv: list[str]) -> None:
@@ -70,6 +70,7 @@ def _result(row: str, criterion: str, seed: int) -> dict[str, Any]:
 def search(row: str, criterion: str, seed: int) -> dict[str, Any]:
     """Searches the widths of a row and counts baseline and result."""
     from tools.experiment import networks, settings
+    from tools.experiment.tasks import task_of
 
     config = importlib.import_module(f"configs.{row}_lwdna").get_config()
     experiment = settings.resolve(config)
@@ -81,24 +82,31 @@ def search(row: str, criterion: str, seed: int) -> dict[str, Any]:
     found = networks.new_network(experiment, chosen, pictures, seed)
     seconds = round(time.perf_counter() - start, 1)
     baseline = networks.build_network(experiment, pictures)
+    shape = task_of(experiment).counted_shape(pictures)
     return {
         "pictures": "real" if _DATA_DIR.value else "noise",
-        "batch_size": len(pictures.train),
+        "batch_size": _batch_size(experiment),
         "seconds": seconds,
-        "baseline": networks.cost(baseline),
-        "lwdna": networks.cost(found),
+        "baseline": networks.cost(baseline, shape),
+        "lwdna": networks.cost(found, shape),
     }
 
 
 def _pictures(experiment: Any, seed: int) -> Any:
     """One batch for the search."""
-    from tf_hetero import datasets
     from tools.experiment.rows import noise
+    from tools.experiment.tasks import task_of
 
-    size = _BATCH.value if experiment.dataset != "imagenet" else min(4, _BATCH.value)
-    if _DATA_DIR.value:
-        return datasets.load(experiment.dataset, _DATA_DIR.value, train_examples=size)
-    return noise(experiment, size, seed)
+    size = _batch_size(experiment)
+    if not _DATA_DIR.value:
+        return noise(experiment, size, seed)
+    given = {"data_dir": _DATA_DIR.value, "train_examples": size}
+    return task_of(dataclasses.replace(experiment, **given)).load()
+
+
+def _batch_size(experiment: Any) -> int:
+    large = experiment.task == "restoration" or experiment.dataset == "imagenet"
+    return min(4, _BATCH.value) if large else _BATCH.value
 
 
 if __name__ == "__main__":

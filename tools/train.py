@@ -55,6 +55,7 @@ def main(argv: list[str]) -> None:
         workdir = pathlib.Path(_WORKDIR.value)
         results = pathlib.Path(_RESULTS.value or workdir / "results")
         chosen = _ARMS.value or [arm.name for arm in experiment.arms]
+        chosen = sorted(chosen, key=lambda name: bool(experiment.arm(name).after))
         todo = [
             runs.Run(experiment.arm(name), seed, results, workdir)
             for seed in experiment.seeds
@@ -68,19 +69,10 @@ def main(argv: list[str]) -> None:
 
 def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
     """The results of all runs; executes those that are missing."""
-    from tf_hetero import datasets
     from tools.experiment import runs, stages
+    from tools.experiment.tasks import task_of
 
-    pictures = datasets.load(
-        experiment.dataset,
-        experiment.data_dir,
-        experiment.train_examples or None,
-        experiment.test_examples or None,
-        flip=None if experiment.flip else False,
-        image_size=experiment.image_size,
-        classes=experiment.classes,
-        resize=experiment.resize,
-    )
+    pictures = task_of(experiment).load()
     new_scope = _scopes(_STRATEGY.value)
     with new_scope():
         stored = [runs.stored_result(r, experiment, pictures.fingerprint) for r in todo]

@@ -14,7 +14,7 @@ import tf_hetero as th
 from tf_hetero import datasets, models
 from tf_hetero.files import save_model
 from tools.experiment import deployment as deploying
-from tools.experiment.networks import logits_loss
+from tools.experiment.tasks import logits_loss
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("sklearn")

@@ -43,6 +43,16 @@ KEYS = {
 }
 
 
+# FACTS.md 2: what the printed FLOPs are of those of a network twice as wide.
+LWDNA_RATIOS = {"srresnet_x4": 0.22, "edsr8_128_x4": 0.154, "dncnn": 0.15, "unet": 0.24}
+RESTORATION = {  # key of networks.json, patch, batch, epochs, steps of decay, loss
+    "div2k_srresnet": ("srresnet_x4", 24, 16, 300, (200,), "mean_absolute_error"),
+    "div2k_edsr": ("edsr8_128_x4", 48, 16, 300, (200,), "mean_absolute_error"),
+    "div2k_dncnn": ("dncnn", 64, 64, 60, (40,), "mean_squared_error"),
+    "div2k_unet": ("unet", 128, 16, 60, (40,), "mean_squared_error"),
+}
+
+
 def row(name):
     module = importlib.import_module(f"configs.{name}_lwdna")
     return settings.resolve(module.get_config()), " ".join(module.__doc__.split())
@@ -60,6 +70,35 @@ def test_rows_are_the_papers(name):
     assert arguments == {"input_shape": shape, "classes": classes}
     assert printed.lwdna_flops in text and printed.lwdna_params in text
     assert f"--config=configs/{name}_lwdna.py" in text
+
+
+@pytest.mark.parametrize("name", RESTORATION)
+def test_rows_of_restoration_are_the_papers(name):
+    """LW-DNA prints two of the baselines a last digit lower than it counts (FACTS.md 7)."""
+    printed, (key, *protocol) = rows.PRINTED[name], RESTORATION[name]
+    counted = [float(value) for value in MEASURED[key]]
+    assert float(printed.flops) == pytest.approx(counted[0], abs=0.035)
+    assert float(printed.params) == pytest.approx(counted[1], abs=0.011)
+    lwdna, text = row(name)
+    assert printed.lwdna_flops in text and printed.lwdna_params in text
+    dhp = settings.resolve(importlib.import_module(f"configs.{name}_dhp").get_config())
+    for experiment in (lwdna, dhp):
+        own = experiment.restoration
+        assert experiment.network == models.KEYS[key][0].__name__
+        assert [own.patch, experiment.batch_size, experiment.epochs] == protocol[:3]
+        steps = tuple(round(at * experiment.epochs) for at in experiment.decay_at)
+        assert (steps, own.loss) == (*protocol[3:],)
+        assert (experiment.optimizer, experiment.learning_rate) == ("adam", 1e-4)
+        noisy = (1, 70.0, 1, 1) if key in ("dncnn", "unet") else (4, 0.0, 3, 4)
+        assert (own.scale, own.noise, own.channels, own.shave) == noisy
+    assert lwdna.arm("lwdna").ratio == LWDNA_RATIOS[key]
+    searched = [arm for arm in dhp.arms if arm.kind == "dhp"]
+    assert {arm.name for arm in searched} == {f"dhp{100 * a.macs:.0f}" for a in searched}
+    for arm in searched:
+        optimizer = arm.method.optimizer
+        assert optimizer["class_name"].endswith("ProximalAdam")
+        values = arm.method.l1_strength, optimizer["config"]["threshold"]
+        assert (*values, arm.method.stop_limit, arm.method.epochs) == (0.1, 5e-3, 0.02, 60)
 
 
 def test_protocols_are_the_papers():
@@ -181,6 +220,7 @@ def test_dhp_rows_are_the_papers():
         "tiny_mobilenetv2_dhp10": (0.1, 1e-4, 1e-3, 0.02, 1),
     }
     found = {path.stem for path in (ROOT / "configs").glob("*_*_dhp*.py")}
+    found -= {f"{name}_dhp" for name in RESTORATION}
     assert found == set(wanted)
     for name, values in wanted.items():
         module = importlib.import_module(f"configs.{name}")

@@ -257,7 +257,7 @@ def test_structure_is_searched_in_a_trained_network(finished, tmp_path):
     mch = {"config": "digits_mch"}
     for path, message in (
         ("nothing.keras", "`pretrained` must name a .keras file"),
-        ("", "MCH searches a trained network"),
+        ("", "mch searches a trained network"),
     ):
         config = digits_mch.get_config()
         config.pretrained = path

@@ -12,9 +12,10 @@ import tf_hetero as th
 from tf_hetero import datasets, models
 from tf_hetero.deployment.runtimes import litert_bytes
 from tf_hetero.testing import randomize
-from tools.experiment import networks, settings, stages, training
+from tools.experiment import settings, stages, training
 from tools.experiment.checkpoints import Checkpoint
 from tools.experiment.optimizers import CoupledSGD, Warmup, learning_rate, new_optimizer
+from tools.experiment.tasks import logits_loss
 
 pytest.importorskip("sklearn")
 
@@ -87,7 +88,7 @@ def test_distillation_loss_by_hand(digits):
     )
     x, y = next(iter(digits.plain_batches(16, 0)))
     learner = training.distiller(teacher, student, settings.DistillationSettings())
-    learner.compile("sgd", networks.logits_loss())
+    learner.compile("sgd", logits_loss())
     loss = float(learner.compute_loss(x, y, student(x), training=False))
     t, s = teacher(x, training=False), student(x)
     p, q = softened(t, 4), softened(s, 4)

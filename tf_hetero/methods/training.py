@@ -55,8 +55,10 @@ def fit(
     )
 
 
-def step_decay(rate: float, steps: Sequence[int]) -> schedules.LearningRateSchedule:
-    """A rate that is divided by 10 after each of these steps."""
+def step_decay(
+    rate: float, steps: Sequence[int], factor: float = 0.1
+) -> schedules.LearningRateSchedule:
+    """A rate that is multiplied by a factor after each of these steps."""
     # Keras lowers the rate after the boundary's step, the papers before it.
-    values = [rate * 0.1**power for power in range(len(steps) + 1)]
+    values = [rate * factor**power for power in range(len(steps) + 1)]
     return schedules.PiecewiseConstantDecay([step - 1 for step in steps], values)

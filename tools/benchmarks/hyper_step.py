@@ -47,8 +47,8 @@ def _step(name: str, batch: int, jit: bool, side: str) -> Callable[[], Any]:
 
     import tf_hetero
     from tf_hetero import models
-    from tools.experiment.networks import logits_loss
     from tools.experiment.optimizers import CoupledSGD
+    from tools.experiment.tasks import logits_loss
 
     if name == "ResNet20":
         model = models.ResNet20((32, 32, 3), 10, 2.0)

@@ -36,8 +36,8 @@ def _step(name: str, batch: int, side: str) -> Callable[[], Any]:
 
     import tf_hetero
     from tf_hetero import models
-    from tools.experiment.networks import logits_loss
     from tools.experiment.optimizers import CoupledSGD
+    from tools.experiment.tasks import logits_loss
 
     model = getattr(models, name)((32, 32, 3), 10)
     optimizer: Any = CoupledSGD(0.01, momentum=0.9, coupled_weight_decay=1e-4)

@@ -19,7 +19,7 @@ from tf_hetero.widths.counting import CostModel
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import WidthRules
 from tools.experiment.litert_files import images
-from tools.experiment.networks import logits_loss
+from tools.experiment.tasks import logits_loss
 
 # Criterion and allocation of `tf_hetero.PostTraining`.
 POST_TRAINING: dict[str, tuple[str, str]] = {

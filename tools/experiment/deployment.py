@@ -14,8 +14,9 @@ from tf_hetero.cli.shrink import WITH_UNITS, budget
 from tf_hetero.files import save_model, write_text
 from tools.experiment.identity import file_digest, refuse_other
 from tools.experiment.litert_files import images, measured, table
-from tools.experiment.networks import check_fits, logits_loss
+from tools.experiment.networks import check_fits
 from tools.experiment.provenance import circumstances
+from tools.experiment.tasks import logits_loss
 
 ZEROS, CLUSTERS = 0.5, 32
 
@@ -66,7 +67,8 @@ def deploy(
     model: keras.Model, pictures: datasets.Pictures, options: Options, folder: pathlib.Path
 ) -> str:
     """Makes what is missing of networks and files; returns the table."""
-    check_fits(model, pictures, "--model")
+    wanted = (None, *pictures.input_shape), (None, pictures.classes)
+    check_fits(model, wanted, "--model")
     networks = {"original": model, "shrunk": _shrunk(model, pictures, options, folder)}
     files = {
         (name, precision): _file(network, name, precision, pictures, options, folder)

@@ -6,18 +6,20 @@ from typing import Any
 import keras
 
 import tf_hetero
-from tf_hetero import datasets, models
+from tf_hetero import models
 from tf_hetero.report.comparing import layer_widths
 from tf_hetero.shrinking import with_file
 from tf_hetero.widths.budgets import limits_of, limits_on, split_budgets
 from tf_hetero.widths.counting import CostModel
-from tools.experiment.settings import Arm, Settings
+from tools.experiment.arms import Arm
+from tools.experiment.settings import Settings
+from tools.experiment.tasks import task_of
 
 
 def new_network(
     settings: Settings,
     arm: Arm,
-    pictures: datasets.Pictures,
+    pictures: Any,
     seed: int,
     pretrained: keras.Model | None = None,
     callbacks: Sequence[Any] = (),
@@ -27,7 +29,8 @@ def new_network(
 
     The widened network comes from the builder, as in the papers' code, whose
     width multiplier does not widen all of MnasNet. A network that keeps the weights of
-    a trained one gets BatchNormalization statistics of its own.
+    a trained one gets BatchNormalization statistics of its own, but for a method without
+    labels, whose kernels were solved for with the statistics as they are.
 
     Args:
         pretrained: a trained network to begin with.
@@ -39,8 +42,9 @@ def new_network(
     if arm.method is None and not arm.uniform:
         return baseline
     budgets = budgets_of(settings, arm, pictures)
+    shape = task_of(settings).counted_shape(pictures)
     if arm.method is None:
-        return uniform(baseline, budgets, seed)
+        return uniform(baseline, budgets, seed, shape)
     method, some = arm.method, pictures
     if method.trains and method.keeps_weights:
         some = pictures.first(settings.search_examples)
@@ -49,35 +53,40 @@ def new_network(
         method = method.replace(steps_per_epoch=steps)
     if not method.keeps_weights:
         method = method.replace(width_multiplier=1.0)
+    data, loss = unlabelled(pictures, settings, seed), None
+    if method.needs_targets:
+        data = some.training_batches(method.batch_size, seed, first_epoch)
+        loss = task_of(settings).loss
     network = tf_hetero.shrink(
         pretrained or build_network(settings, pictures, arm.width),
-        some.training_batches(method.batch_size, seed, first_epoch),
-        logits_loss(),
+        data,
+        loss,
         method=method,
         widths=arm.widths,
         callbacks=callbacks,
         grouped=arm.grouped,
+        input_shape=shape,
         seed=seed,
         **budgets,
     )
-    if method.keeps_weights:
+    if method.keeps_weights and method.needs_targets:
         recalibrate(network, settings, pictures, seed)
     return network
 
 
-def recalibrate(
-    network: keras.Model, settings: Settings, pictures: datasets.Pictures, seed: int
-) -> None:
+def recalibrate(network: keras.Model, settings: Settings, pictures: Any, seed: int) -> None:
     """Measures the BatchNormalization statistics on pictures that are not augmented."""
     some = pictures.first(settings.search_examples)
     tf_hetero.recalibrate_batchnorm(network, some.plain_batches(256, seed))
 
 
-def budgets_of(settings: Settings, arm: Arm, pictures: datasets.Pictures) -> dict[str, Any]:
+def budgets_of(settings: Settings, arm: Arm, pictures: Any) -> dict[str, Any]:
     """What an arm may spend, as `tf_hetero.shrink` takes it."""
     width = arm.width if arm.ratio else 1.0
     network = build_network(settings, pictures, width)
-    macs = int((arm.ratio or arm.macs) * tf_hetero.count(network).macs)
+    shape = task_of(settings).counted_shape(pictures)
+    whole = tf_hetero.count(network, input_shape=shape).macs
+    macs = int((arm.ratio or arm.macs) * whole)
     more: dict[str, Any] = dict(arm.more)
     if more.get("latency_table"):
         more["latency_table"] = tf_hetero.LatencyTable.load(more["latency_table"])
@@ -85,7 +94,7 @@ def budgets_of(settings: Settings, arm: Arm, pictures: datasets.Pictures) -> dic
 
 
 def build_network(
-    settings: Settings, pictures: datasets.Pictures, width_multiplier: float = 1.0
+    settings: Settings, pictures: Any, width_multiplier: float = 1.0
 ) -> keras.Model:
     """The baseline network for these pictures, or one so much wider."""
     builder = getattr(models, settings.network, None)
@@ -94,47 +103,59 @@ def build_network(
             f"`network` must be one of {models.__all__}. Received: {settings.network!r}"
         )
     width = settings.network_width * width_multiplier
-    return builder(pictures.input_shape, pictures.classes, width)
+    given = task_of(settings).builder_arguments(pictures)
+    return builder(*given, width_multiplier=width)
 
 
-def uniform(baseline: keras.Model, budgets: dict[str, Any], seed: int) -> keras.Model:
-    """The baseline with all widths times one factor, the largest that fits."""
+def uniform(
+    baseline: keras.Model, budgets: dict[str, Any], seed: int, shape: tuple | None = None
+) -> keras.Model:
+    """The baseline with all widths times one factor, the largest that fits.
+
+    Args:
+        shape: as for `cost`.
+    """
     more = {name: value for name, value in budgets.items() if name != "macs"}
     given, target = split_budgets("uniform", budgets["macs"], None, more, {})
-    graph = tf_hetero.trace(baseline)
+    graph = tf_hetero.trace(baseline, input_shape=shape)
     target = with_file(target, graph, given)
     limits = limits_of(CostModel(graph, target), given)
     low, high = 0.0, 1.0
     for _ in range(10):
         middle = (low + high) / 2
-        costs = CostModel(tf_hetero.trace(tf_hetero.widen(baseline, middle)), target)
+        wide = tf_hetero.trace(tf_hetero.widen(baseline, middle), input_shape=shape)
+        costs = CostModel(wide, target)
         fits = all(x.allows(x.whole) for x in limits_on(costs, limits))
         low, high = (middle, high) if fits else (low, middle)
     return tf_hetero.widen(baseline, low, seed=seed)
 
 
-def check_fits(model: keras.Model, pictures: datasets.Pictures, name: str) -> None:
-    """Raises `ValueError` if a model is not for these pictures and classes."""
-    wanted = ((None, *pictures.input_shape), (None, pictures.classes))
+def unlabelled(pictures: Any, settings: Settings, seed: int) -> Any:
+    """One pass over training pictures, without what they are to become."""
+    batches = pictures.plain_batches(settings.batch_size, seed)
+    return batches.map(lambda x, y: x)
+
+
+def check_fits(model: keras.Model, wanted: tuple[tuple, tuple], name: str) -> None:
+    """Raises `ValueError` if a model is not from and to these shapes."""
     if (model.input_shape, model.output_shape) != wanted:
         raise ValueError(
-            f"{name} must take pictures {pictures.input_shape} and give "
-            f"{pictures.classes} logits. Received: a model from {model.input_shape} to "
-            f"{model.output_shape}."
+            f"{name} must be a model from inputs {wanted[0]} to outputs {wanted[1]}, the "
+            "batch first, as the data and the task want it. Received: one from "
+            f"{model.input_shape} to {model.output_shape}."
         )
 
 
-def cost(model: keras.Model) -> dict[str, Any]:
-    """What a network costs, and the width of each layer, for the record."""
-    counts = tf_hetero.count(model)
+def cost(model: keras.Model, shape: tuple | None = None) -> dict[str, Any]:
+    """What a network costs, and the width of each layer, for the record.
+
+    Args:
+        shape: of the picture that it is counted for, where the network takes any.
+    """
+    counts = tf_hetero.count(model, input_shape=shape)
     return {
         "macs": counts.macs,
         "papers_flops": counts.papers_flops,
         "params": counts.params,
         "widths": layer_widths(tf_hetero.trace(model)),
     }
-
-
-def logits_loss() -> keras.losses.Loss:
-    """Cross-entropy on logits, the loss of every run."""
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)

@@ -13,6 +13,10 @@ class CoupledSGD(CoupledDecay, keras.optimizers.SGD):
     """SGD with weight decay as part of the gradient; arguments as `CoupledDecay`."""
 
 
+class CoupledAdam(CoupledDecay, keras.optimizers.Adam):
+    """Adam with weight decay as part of the gradient; arguments as `CoupledDecay`."""
+
+
 class Warmup(schedules.LearningRateSchedule):
     """Another schedule, times a factor that grows from 0 to 1 in the first steps.
 
@@ -38,11 +42,13 @@ class Warmup(schedules.LearningRateSchedule):
         return cls(schedule, config["steps"])
 
 
-def new_optimizer(settings: Settings, steps_per_epoch: int) -> CoupledSGD:
+def new_optimizer(settings: Settings, steps_per_epoch: int) -> CoupledDecay:
     """The optimizer of the settings, its schedule counted in steps."""
     rate = learning_rate(settings, steps_per_epoch)
     if settings.warmup_epochs:
         rate = Warmup(rate, settings.warmup_epochs * steps_per_epoch)
+    if settings.optimizer == "adam":
+        return CoupledAdam(rate, coupled_weight_decay=settings.weight_decay)
     return CoupledSGD(
         rate,
         momentum=settings.momentum,
@@ -58,6 +64,7 @@ def learning_rate(
     steps = settings.epochs * steps_per_epoch
     rate = settings.learning_rate
     if settings.decay == "step":
-        return step_decay(rate, [round(fraction * steps) for fraction in settings.decay_at])
+        boundaries = [round(fraction * steps) for fraction in settings.decay_at]
+        return step_decay(rate, boundaries, settings.decay_factor)
     final_fraction = 0.0 if settings.decay == "cosine" else 1.0
     return schedules.CosineDecay(rate, steps, alpha=final_fraction)

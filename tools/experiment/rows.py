@@ -1,4 +1,4 @@
-"""LW-DNA's Tables 4 and 6: what was printed, and our figures beside it."""
+"""LW-DNA's Tables 2 and 4 to 6: what was printed, and our figures beside it."""
 
 import dataclasses
 import statistics
@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from tf_hetero import datasets
+from tf_hetero.datasets.degrading import Degradation
+from tf_hetero.datasets.patches import Patches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,10 @@ PRINTED = {
     "tiny_mobilenetv1_rho01_tau040": Printed(*_V1, "0.046", "0.948"),
     "tiny_mobilenetv1_rho01_tau045": Printed(*_V1, "0.046", "0.986"),
     "tiny_mobilenetv1_rho02_tau040": Printed(*_V1, "0.0459", "1.210"),
+    "div2k_srresnet": Printed("32.81", "1.53", "28.79", "1.36"),
+    "div2k_edsr": Printed("90.37", "3.70", "55.44", "2.84"),
+    "div2k_dncnn": Printed("9.10", "0.56", "5.43", "0.33"),
+    "div2k_unet": Printed("3.41", "7.76", "3.26", "5.86"),
 }
 SHAPES = {
     "cifar10": ((32, 32, 3), 10),
@@ -51,12 +57,22 @@ SHAPES = {
 
 
 def noise(experiment: Any, size: int, seed: int) -> Any:
-    """Pictures and labels that mean nothing, in the shapes of the row's data set."""
-    shape, classes = SHAPES[experiment.dataset]
+    """Pictures (and labels) that mean nothing, in the shapes of the row's data."""
     rng = np.random.default_rng(seed)
+    if experiment.task == "restoration":
+        return _noise_to_restore(experiment.restoration, size, rng)
+    shape, classes = SHAPES[experiment.dataset]
     x = rng.standard_normal((size, *shape), "float32")
     examples = datasets.Examples(x, rng.integers(classes, size=size))
     return datasets.Pictures(examples, examples, classes, shape, (0.0,) * 3, (1.0,) * 3)
+
+
+def _noise_to_restore(own: Any, size: int, rng: np.random.Generator) -> Patches:
+    shape = (own.patch * own.scale, own.patch * own.scale, own.channels)
+    pictures = [rng.integers(0, 256, shape, "uint8") for _ in range(size)]
+    degradation = Degradation(own.scale, own.noise)
+    inputs = [degradation.smaller(picture) for picture in pictures]
+    return Patches(pictures, inputs, {}, degradation, own.patch, size, own.white)
 
 
 def table(results: dict[tuple[str, str], list[dict[str, Any]]]) -> str:

@@ -9,11 +9,13 @@ import keras
 
 import tf_hetero
 from tf_hetero.files import replacing, save_model, write_text
+from tools.experiment.arms import Arm
 from tools.experiment.identity import devices, file_digest, refuse_other
 from tools.experiment.networks import cost
 from tools.experiment.provenance import circumstances
-from tools.experiment.settings import Arm, Settings
+from tools.experiment.settings import Settings
 from tools.experiment.stages import Stages
+from tools.experiment.tasks import task_of
 from tools.experiment.training import train
 
 # What a search leaves besides the network, for the pictures.
@@ -70,7 +72,7 @@ def identity(settings: Settings, arm: Arm, data: str) -> dict[str, Any]:
         data: the fingerprint of the pictures.
     """
     values = dataclasses.asdict(settings)
-    for key in ("seeds", "arms", "data_dir", "distillation"):
+    for key in {"seeds", "arms", "data_dir", "distillation", *settings.unread}:
         del values[key]
     values |= {"data": data, "devices": devices(), "search": arm.identity}
     values["pretrained"] = file_digest(settings.pretrained)
@@ -89,14 +91,17 @@ def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
     teacher = prepared_teacher(stages, run.arm)
     keras.utils.set_random_seed(run.seed)
     kept = stages.checkpoint(run.name, own)
-    history = train(model, settings, pictures, run.seed, callbacks, kept, teacher)
+    history: dict[str, list[float]] = {}
+    if run.arm.trained:
+        history = train(model, settings, pictures, run.seed, callbacks, kept, teacher)
     save(model, run)
+    task = task_of(settings)
     result: dict[str, Any] = {
         "arm": run.arm.name,
         "seed": run.seed,
-        "accuracy": history["val_accuracy"][-1],
+        **task.measured(model, pictures, history),
         "history": history,
-        **cost(model),
+        **cost(model, task.counted_shape(pictures)),
         "search_seconds": None if run.arm.kind == "none" else search["seconds"],
         **{key: search[key] for key in _FOUND if key in search},
         "train_seconds": round(kept.seconds, 1),

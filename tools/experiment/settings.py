@@ -11,23 +11,19 @@ from tf_hetero.graph.arguments import check_choice
 from tf_hetero.methods.base import Method
 from tf_hetero.methods.lwdna.method import LWDNA
 from tf_hetero.methods.registry import METHODS
-from tf_hetero.widths.budgets import with_unit
-from tf_hetero.widths.memory import BYTES
 from tf_hetero.widths.width_rules import WidthRules
+from tools.experiment.arms import OF_ARMS, UNSEARCHED, Arm, check_positive
 
 DECAYS = ("constant", "step", "cosine")
-UNSEARCHED = ("none", "uniform")
-_FURTHER = ("memory", "file_size", "latency")
-_COUNTED_FOR = ("dtype", "latency_table")
-# What an arm may change beside its method's arguments and the width rules.
-_OF_ARMS = ("macs", "ratio", "grouped", *_FURTHER, *_COUNTED_FOR)
-
-
-def _check_positive(settings: Any, names: tuple[str, ...]) -> None:
-    for name in names:
-        value = getattr(settings, name)
-        if not value > 0:
-            raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+OPTIMIZERS = ("sgd", "adam")
+# The settings that one task reads alone.
+OF_TASKS = {
+    "classification": (
+        *("dataset", "image_size", "classes", "resize", "flip", "test_examples"),
+        "distillation",
+    ),
+    "restoration": ("restoration",),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +40,7 @@ class DistillationSettings:
     weight: float = 0.4
 
     def __post_init__(self) -> None:
-        _check_positive(self, ("temperature", "width_multiplier"))
+        check_positive(self, ("temperature", "width_multiplier"))
         if not 0 < self.weight <= 1:
             raise ValueError(
                 "`weight` must be above 0 and at most 1. Received: "
@@ -53,95 +49,49 @@ class DistillationSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Arm:
-    """One kind of network of an experiment, and how it gets its widths.
-
-    The budget is `macs`, a fraction of the baseline's operations, or, if not 0, `ratio`,
-    a fraction of those of the network `width` times as wide, as the released code counts.
-    Further budgets are texts with a unit ("100 kB", "0.8 ms"), and hold together.
+class RestorationSettings:
+    """What `task="restoration"` reads beside the other settings.
 
     Attributes:
-        method: what finds the widths; None for the baseline, and for uniform width.
-        uniform: whether all widths are multiplied by one factor.
-        width: how much wider than the baseline the searched network is.
-        memory, file_size, latency: further budgets; none if empty.
-        dtype: what memory and file are counted for.
-        latency_table: a file that `tf-hetero latency` wrote.
+        scale: how many times smaller the network's inputs are, a side.
+        noise: standard deviation of their noise, in gray levels.
+        patch: pixels a side of an input patch. An epoch has `train_examples` patches.
+        channels: 1 (gray) or 3.
+        white: what white is for the network.
+        loss: as Keras names it.
+        train: a folder of pictures in `data_dir`, or "div2k".
+        tests: folders of pictures in `data_dir`, or "div2k".
+        shave: pixels at the borders that are not measured.
     """
 
-    name: str
-    method: Method | None
-    uniform: bool = False
-    widths: WidthRules = dataclasses.field(default_factory=WidthRules)
-    macs: float = 1.0
-    ratio: float = 0.0
-    width: float = 1.0
-    grouped: str = "auto"
-    distilled: bool = False
-    memory: str = ""
-    file_size: str = ""
-    latency: str = ""
-    dtype: str = "float32"
-    latency_table: str = ""
+    scale: int = 4
+    noise: float = 0.0
+    patch: int = 48
+    channels: int = 3
+    white: float = 255.0
+    loss: str = "mean_absolute_error"
+    train: str = "div2k"
+    tests: tuple[str, ...] = ("div2k",)
+    shave: int = 0
 
     def __post_init__(self) -> None:
-        _check_positive(self, ("macs",))
-        if not 0 <= self.ratio <= 1:
+        if self.scale == 1 and not self.noise:
             raise ValueError(
-                "`ratio` must be a fraction of the widened network's MACs, or 0 for "
-                f"`macs`. Received: ratio={self.ratio}"
+                "Restoration needs something to undo: `scale` above 1, or `noise`. "
+                f"Received: restoration.scale={self.scale}, "
+                f"restoration.noise={self.noise}"
             )
-        for name in _FURTHER:
-            value = getattr(self, name)
-            if not isinstance(value, str) or (value and not with_unit(name, value)):
-                raise ValueError(
-                    f"`{name}` must be a text with a unit. Received: {name}={value!r}"
-                )
-        if self.latency and not self.latency_table:
-            raise ValueError(
-                "`latency` is counted by `latency_table`, a file of tf-hetero latency. "
-                f"Received: latency={self.latency!r} without one."
-            )
-        check_choice("dtype", self.dtype, tuple(BYTES))
-
-    @property
-    def kind(self) -> str:
-        """`"none"`, `"uniform"`, or the name of the method."""
-        if self.method is not None:
-            return self.method.name
-        return "uniform" if self.uniform else "none"
-
-    @property
-    def more(self) -> dict[str, str]:
-        """Budgets beside `macs`, those that are given, and what they are counted for."""
-        given = {name: getattr(self, name) for name in (*_FURTHER, *_COUNTED_FOR)}
-        wanted = any(given[name] for name in _FURTHER)
-        return {name: value for name, value in given.items() if wanted and value}
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """Everything that the search depends on, as JSON knows it."""
-        if self.method is None and not self.uniform:
-            return {"method": "none"}
-        budget = {"macs": self.macs, "ratio": self.ratio, "width": self.width, **self.more}
-        if self.method is None:
-            return {"method": "uniform", **budget}
-        return {
-            **self.method.get_config(),
-            "method": self.method.name,
-            "widths": self.widths.get_config(),
-            "grouped": self.grouped,
-            **budget,
-        }
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """One experiment: network, data, protocol, arms. Lengths are in epochs.
+    """One experiment: task, network, data, protocol, arms. Lengths are in epochs.
 
-    `decay_at` are the fractions of the epochs after which `decay="step"` divides
-    the rate by 10. `test_every` says how often the test set is looked at. `pretrained` is
-    a `.keras` file that all arms begin with, but for those of uniform width.
+    `task` is "classification" or "restoration"; what only one of them reads is in
+    `OF_TASKS`. `decay_at` are the fractions of the epochs after which `decay="step"`
+    multiplies the rate by `decay_factor`. `test_every` says how often the test set is
+    looked at. `pretrained` is a `.keras` file that all arms begin with, but for those of
+    uniform width.
     `network_width` is a factor on the widths of the network that all begin with.
     `classes` are the numbers of the classes that are taken (all if empty), `resize` the
     pixels a side that pictures are brought to (as they are if 0).
@@ -149,6 +99,7 @@ class Settings:
     which statistics are measured anew where weights are kept.
     """
 
+    task: str = "classification"
     network: str = "ResNet20"
     network_width: float = 1.0
     pretrained: str = ""
@@ -167,23 +118,29 @@ class Settings:
     warmup_epochs: int = 0
     decay: str = "step"
     decay_at: tuple[float, ...] = (0.5, 0.75)
+    decay_factor: float = 0.1
+    optimizer: str = "sgd"
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 1e-4
     test_every: int = 1
     search_examples: int = 2500
     distillation: DistillationSettings = DistillationSettings()
+    restoration: RestorationSettings = RestorationSettings()
     arms: tuple[Arm, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_positive(
+        check_positive(
             self,
             (
                 *("network_width", "epochs", "batch_size", "learning_rate", "test_every"),
-                "search_examples",
+                *("search_examples", "decay_factor"),
             ),
         )
         check_choice("decay", self.decay, DECAYS)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("task", self.task, tuple(OF_TASKS))
+        self._check_read()
         if list(self.decay_at) != sorted(self.decay_at) or not all(
             0 < at < 1 for at in self.decay_at
         ):
@@ -196,6 +153,22 @@ class Settings:
                 "`seeds` must be different numbers, at least one. Received: "
                 f"seeds={self.seeds}"
             )
+
+    def _check_read(self) -> None:
+        """Raises `ValueError` for settings that the task does not read."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for name in self.unread:
+            if getattr(self, name) != defaults[name]:
+                raise ValueError(
+                    f"`{name}` is not for task={self.task!r}. Received: "
+                    f"{name}={getattr(self, name)}"
+                )
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The settings that only other tasks read."""
+        others = (names for task, names in OF_TASKS.items() if task != self.task)
+        return tuple(name for names in others for name in names)
 
     def arm(self, name: str) -> Arm:
         """The arm of this name.
@@ -225,7 +198,7 @@ def default_config() -> ml_collections.ConfigDict:
     values["search"] = method_config(LWDNA(width_multiplier=2.0))
     values["widths"] = WidthRules().get_config()
     defaults = {field.name: field.default for field in dataclasses.fields(Arm)}
-    values |= {name: defaults[name] for name in _OF_ARMS}
+    values |= {name: defaults[name] for name in OF_ARMS}
     values["arms"] = {"baseline": {"method": "none"}, "lwdna": {}}
     return ml_collections.ConfigDict(values)
 
@@ -245,9 +218,12 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
     shared = {key: values.pop(key, {}) for key in ("search", "widths")}
     _method(shared["search"], "search.")  # refuses a key that no arm would show
     _checked(shared["widths"], WidthRules, "widths.")
-    shared |= {key: values.pop(key) for key in _OF_ARMS if key in values}
+    shared |= {key: values.pop(key) for key in OF_ARMS if key in values}
     distillation = _checked(
         values.pop("distillation", {}), DistillationSettings, "distillation."
+    )
+    restoration = _checked(
+        values.pop("restoration", {}), RestorationSettings, "restoration."
     )
     arms = values.pop("arms", {})
     if not isinstance(arms, Mapping) or not arms:
@@ -258,6 +234,7 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
     return Settings(
         **_checked(values, Settings, ""),
         distillation=DistillationSettings(**distillation),
+        restoration=RestorationSettings(**restoration),
         arms=tuple(
             _arm(name, shared, dict(changes), distillation)
             for name, changes in arms.items()
@@ -271,12 +248,12 @@ def _arm(name: str, shared: dict, changes: dict[str, Any], distillation: dict) -
     kind = changes.pop("method", shared["search"]["method"])
     check_choice("method", kind, (*UNSEARCHED, *METHODS))
     base = _method(shared["search"], "search.")
-    own = {key: changes.pop(key, shared[key]) for key in _OF_ARMS if key in shared}
+    own = {key: changes.pop(key, shared[key]) for key in OF_ARMS if key in shared}
     rules = {field.name for field in dataclasses.fields(WidthRules)}
     widths = {key: changes.pop(key) for key in list(changes) if key in rules}
     widths = _checked({**shared["widths"], **widths}, WidthRules, "widths.")
     options = {"widths": WidthRules(**widths), "distilled": distilled, **own}
-    also = (*_OF_ARMS, *sorted(rules))
+    also = (*OF_ARMS, *sorted(rules))
     if kind in UNSEARCHED:
         _method({"method": base.name, **changes}, f"arms.{name}.", also)
         return Arm(name, None, kind == "uniform", width=base.widening, **options)

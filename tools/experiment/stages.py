@@ -18,18 +18,23 @@ import keras
 import numpy as np
 
 import tf_hetero
-from tf_hetero import datasets
 from tf_hetero.files import save_model, write_text
+from tools.experiment.arms import Arm
 from tools.experiment.checkpoints import Checkpoint
 from tools.experiment.identity import devices, file_digest
 from tools.experiment.networks import build_network, check_fits, new_network
-from tools.experiment.settings import Arm, Settings
+from tools.experiment.settings import Settings
+from tools.experiment.tasks import task_of
 
 # What a search depends on beside its arm; the rest of the protocol comes after it.
 _OF_SEARCHES = (
-    *("network", "network_width", "image_size", "resize", "flip"),
+    *("task", "network", "network_width", "image_size", "resize", "flip", "restoration"),
     *("train_examples", "search_examples"),
 )
+
+
+# Methods that make nothing of a network before training.
+_OF_TRAINED = ("mch", "post_training")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Stages:
     """Makes the models of one experiment, or loads those made before."""
 
     settings: Settings
-    pictures: datasets.Pictures
+    pictures: Any
     folder: pathlib.Path
     checkpoint_seconds: float = 0.0
 
@@ -48,18 +53,23 @@ class Stages:
 
     def initial(self, arm: Arm, seed: int) -> tuple[keras.Model, dict[str, Any]]:
         """An arm's network before training, and the record of how it was found."""
+        read = set(_OF_SEARCHES) - set(self.settings.unread)
+        settings = dataclasses.asdict(self.settings)
         depends = {
-            **{name: getattr(self.settings, name) for name in _OF_SEARCHES},
+            **{name: settings[name] for name in sorted(read)},
             **self._circumstances(),
             **arm.identity,
         }
-        trained = self._pretrained()
+        path = self.settings.pretrained
+        if arm.after:
+            path = str(self._trained(arm.after, seed))
+        trained = self._loaded(pathlib.Path(path), "pretrained") if path else None
         if trained is not None:
-            depends["pretrained"] = file_digest(self.settings.pretrained)
-        elif arm.method is not None and arm.method.name == "mch":
+            depends["pretrained"] = file_digest(path)
+        elif arm.kind in _OF_TRAINED:
             raise ValueError(
-                "MCH searches a trained network. Received: pretrained=''. Give a .keras "
-                "file with --config.pretrained=PATH."
+                f"{arm.kind} searches a trained network. Received: pretrained=''. Give a "
+                ".keras file with --config.pretrained=PATH, or an arm with `after`."
             )
         fresh = arm.kind == "dhp" and depends["weights"] == "fresh"
         if arm.method is not None and fresh:  # fresh ones share the search
@@ -74,7 +84,7 @@ class Stages:
         checkpoint.remove()
         if fresh:
             keras.utils.set_random_seed(seed)
-            network = keras.models.clone_model(network)
+            network = _drawn_anew(network)
         return network, record
 
     def _searched(
@@ -96,10 +106,16 @@ class Stages:
     def _circumstances(self) -> dict[str, Any]:
         return {"data": self.pictures.fingerprint, "devices": devices()}
 
-    def _pretrained(self) -> keras.Model | None:
-        if not self.settings.pretrained:
-            return None
-        return self._loaded(pathlib.Path(self.settings.pretrained), "pretrained")
+    def _trained(self, name: str, seed: int) -> pathlib.Path:
+        """The trained network of another arm."""
+        self.settings.arm(name)
+        path = self.folder.parent / "models" / f"{name}-seed{seed}.keras"
+        if not path.is_file():
+            raise ValueError(
+                "An arm that begins after another needs that one's trained network. "
+                f"Received: after={name!r} without {path}. Run that arm first (--arms)."
+            )
+        return path
 
     def teacher(
         self, arm: Arm, train: Callable[[keras.Model, Checkpoint], Any]
@@ -158,8 +174,17 @@ class Stages:
                 "no file."
             )
         model = keras.models.load_model(path)
-        check_fits(model, self.pictures, str(path))
+        check_fits(model, task_of(self.settings).shapes(self.pictures), str(path))
         return model
+
+
+def _drawn_anew(network: keras.Model) -> keras.Model:
+    """The same network with fresh weights; layers that are not trained keep theirs."""
+    fresh = keras.models.clone_model(network)
+    for layer in network.layers:
+        if not layer.trainable:
+            fresh.get_layer(layer.name).set_weights(layer.get_weights())
+    return fresh
 
 
 def _found_by_dhp(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -20,24 +20,35 @@ from tools.experiment.search_figures import search_progress, structure_progress
 from tools.experiment.settings import tested_epochs
 
 
-def summary(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and spread of each arm, and its differences from the baseline."""
+def test_sets(results: Sequence[dict[str, Any]]) -> list[str]:
+    """The names of what was measured: test sets of restoration, or one without a name."""
+    return list(results[0].get("psnr", {"": None}))
+
+
+def summary(results: Sequence[dict[str, Any]], test_set: str = "") -> dict[str, Any]:
+    """Mean and spread of each arm on a test set, and its differences from the baseline.
+
+    Scores are accuracies in percent, or PSNRs in dB.
+    """
     arms = {}
     for arm in _arms(results):
         runs = sorted((r for r in results if r["arm"] == arm), key=lambda r: r["seed"])
-        accuracies = [run["accuracy"] for run in runs]
+        scores = [_score(run, test_set) for run in runs]
         arms[arm] = {
-            "accuracy": {str(run["seed"]): run["accuracy"] for run in runs},
-            "mean": statistics.mean(accuracies),
-            "spread": statistics.stdev(accuracies) if len(runs) > 1 else None,
-            "training": _mean_or_none([_training_accuracy(run) for run in runs]),
+            "scores": {
+                str(run["seed"]): score for run, score in zip(runs, scores, strict=True)
+            },
+            "mean": statistics.mean(scores),
+            "spread": statistics.stdev(scores) if len(runs) > 1 else None,
+            "beside": _mean_or_none([_beside(run, test_set) for run in runs]),
             **{
                 key: statistics.mean(run[key] for run in runs)
                 for key in ("macs", "papers_flops", "params")
             },
             "search_seconds": _mean_or_none([run["search_seconds"] for run in runs]),
         }
-    return {"arms": arms, "paired_difference": _paired(arms)}
+    floor = {"floor": results[0]["floor"][test_set]} if test_set else {}
+    return {"arms": arms, "paired_difference": _paired(arms), **floor}
 
 
 def _arms(results: Sequence[dict[str, Any]]) -> list[str]:
@@ -46,19 +57,27 @@ def _arms(results: Sequence[dict[str, Any]]) -> list[str]:
     return sorted(arms, key=lambda arm: arm != "baseline")
 
 
-def _training_accuracy(run: dict[str, Any]) -> float | None:
-    return run["history"]["accuracy"][-1] if "history" in run else None
+def _score(run: dict[str, Any], test_set: str) -> float:
+    return run["psnr"][test_set] if test_set else 100 * run["accuracy"]
+
+
+def _beside(run: dict[str, Any], test_set: str) -> float | None:
+    """What is shown beside the score: SSIM, or the accuracy on training pictures."""
+    if test_set:
+        return 100 * run["ssim"][test_set]
+    history = run.get("history")
+    return 100 * history["accuracy"][-1] if history else None
 
 
 def _paired(arms: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Accuracy minus the baseline's, seed by seed, of every other arm."""
+    """The score minus the baseline's, seed by seed, of every other arm."""
     if "baseline" not in arms:
         return {}
-    before = arms["baseline"]["accuracy"]
+    before = arms["baseline"]["scores"]
     return {
         arm: {
-            seed: accuracy - before[seed]
-            for seed, accuracy in values["accuracy"].items()
+            seed: score - before[seed]
+            for seed, score in values["scores"].items()
             if seed in before
         }
         for arm, values in arms.items()
@@ -70,12 +89,13 @@ def _mean_or_none(values: list) -> float | None:
     return None if None in values else statistics.mean(values)
 
 
-def table(summarized: dict[str, Any]) -> str:
-    """The results as a Markdown table."""
+def table(summarized: dict[str, Any], test_set: str = "") -> str:
+    """The results on a test set as a Markdown table."""
     arms = summarized["arms"]
-    seeds = sorted({s for arm in arms.values() for s in arm["accuracy"]}, key=int)
+    seeds = sorted({s for arm in arms.values() for s in arm["scores"]}, key=int)
     head = ["network", *(f"seed {seed}" for seed in seeds), "mean ± std", "difference"]
-    head += ["training", "MACs", "papers' FLOPs", "parameters", "search s"]
+    head += ["SSIM in %" if test_set else "training"]
+    head += ["MACs", "papers' FLOPs", "parameters", "search s"]
     rows = [head, ["---"] * len(head)]
     for arm, values in arms.items():
         differences = summarized["paired_difference"].get(arm, {}).values()
@@ -83,41 +103,52 @@ def table(summarized: dict[str, Any]) -> str:
         rows.append(
             [
                 shown_name(arm),
-                *(_percent(values["accuracy"].get(seed)) for seed in seeds),
-                f"{_percent(values['mean'])} ± {_percent(values['spread'])}",
-                f"{100 * statistics.mean(differences):+.2f}" if differences else "",
-                _percent(values["training"]),
+                *(_shown(values["scores"].get(seed)) for seed in seeds),
+                f"{_shown(values['mean'])} ± {_shown(values['spread'])}",
+                f"{statistics.mean(differences):+.2f}" if differences else "",
+                _shown(values["beside"]),
                 *(f"{values[key]:,.0f}" for key in ("macs", "papers_flops", "params")),
                 "" if seconds is None else f"{seconds:.1f}",
             ]
         )
     text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     text += (
-        "\n\nTest accuracy in % after the last epoch; *training* is the mean accuracy on "
-        "the augmented training pictures in that epoch.\n"
+        f"\n\nPSNR in dB on {test_set} after the last epoch; {summarized['floor']:.2f} if "
+        "nothing is done (noisy, or enlarged by a bicubic).\n"
+        if test_set
+        else "\n\nTest accuracy in % after the last epoch; *training* is the mean accuracy "
+        "on the augmented training pictures in that epoch.\n"
     )
     if any(summarized["paired_difference"].values()):
-        text += "\nMinus the baseline, seed by seed, in points:\n\n"
+        unit = "dB" if test_set else "points"
+        text += f"\nMinus the baseline, seed by seed, in {unit}:\n\n"
     for arm, differences in summarized["paired_difference"].items():
         if differences:
-            shown = ", ".join(f"{100 * d:+.2f}" for d in differences.values())
-            mean = 100 * statistics.mean(differences.values())
+            shown = ", ".join(f"{d:+.2f}" for d in differences.values())
+            mean = statistics.mean(differences.values())
             text += f"- {shown_name(arm)}: {shown} (mean {mean:+.2f})\n"
     return text
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
-    """Writes tables and pictures of the results into a folder; returns the table."""
-    summarized = summary(results)
-    text = table(summarized)
+    """Writes tables and pictures of the results into a folder; returns the tables."""
+    sets = test_sets(results)
+    summaries = {name: summary(results, name) for name in sets}
+    text = "\n".join(
+        (f"## {name}\n\n" if name else "") + table(summarized, name)
+        for name, summarized in summaries.items()
+    )
     write_text(folder / "results.md", text)
-    write_text(folder / "results.json", json.dumps(summarized, indent=1) + "\n")
-    save_figure(_curves(results), folder / "curves.png")
-    if "baseline" in summarized["arms"] and len(summarized["arms"]) > 1:
+    written = summaries if sets != [""] else summaries[""]
+    write_text(folder / "results.json", json.dumps(written, indent=1) + "\n")
+    if any(result["history"] for result in results):
+        save_figure(_curves(results, sets[0]), folder / "curves.png")
+    arms = _arms(results)
+    if arms[0] == "baseline" and len(arms) > 1:
         save_figure(_widths(results), folder / "widths.png")
     for key, figure, name in (
         ("looks", search_progress, "search.png"),
@@ -129,28 +160,38 @@ def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
     return text
 
 
-def _curves(results):
-    """Error over epochs, training and test, every seed (LW-DNA's Fig. 4)."""
+def _curves(results, test_set: str):
+    """Error over epochs, training and test, every seed (LW-DNA's Fig. 4); or PSNR."""
     figure, (axes,) = new_figure(8, 4)
-    colors, settled = palette(_arms(results)), [0.0]
+    colors, settled = palette(_arms(results)), []
     for result in results:
         arm, history = result["arm"], result["history"]
-        every = result["settings"].get("test_every", 1)
-        last = len(history["accuracy"])
-        for key, epochs, style in (
-            ("accuracy", range(1, last + 1), ":"),
-            ("val_accuracy", tested_epochs(last, every), "-"),
-        ):
-            errors = [100 * (1 - value) for value in history[key]]
-            settled += [e for at, e in zip(epochs, errors, strict=True) if at > 3]
-            label = f"{shown_name(arm)}, {'test' if key != 'accuracy' else 'training'}"
-            axes.plot(epochs, errors, style, color=colors[arm], lw=1.2, label=label)
+        for label, epochs, values, style in _lines(result["settings"], history):
+            settled += [v for at, v in zip(epochs, values, strict=True) if at > 3]
+            label = f"{shown_name(arm)}, {label}"
+            axes.plot(epochs, values, style, color=colors[arm], lw=1.2, label=label)
     legend(axes)
-    axes.set(
-        xlabel="epoch", ylabel="error (%)", title="Error while training, one line a seed"
-    )
-    axes.set_ylim(0, 1.05 * max(settled) or 100)
+    shown = f"PSNR on {test_set} (dB)" if test_set else "error (%)"
+    axes.set(xlabel="epoch", ylabel=shown, title="While training, one line a seed")
+    if not test_set:
+        axes.set_ylim(0, 1.05 * max(settled, default=0.0) or 100)
     return figure
+
+
+def _lines(settings: dict[str, Any], history: dict[str, list[float]]):
+    """Label, epochs, values and style of each line of one run."""
+    lengths = [len(history[key]) for key in ("loss", "accuracy") if key in history]
+    last = max(lengths, default=0)
+    tested = tested_epochs(last, settings.get("test_every", 1)) if last else []
+    if "val_psnr" in history:
+        yield "test", tested, history["val_psnr"], "-"
+    for key, epochs, style in (
+        ("accuracy", range(1, last + 1), ":"),
+        ("val_accuracy", tested, "-"),
+    ):
+        if key in history:
+            label = "training" if key == "accuracy" else "test"
+            yield label, epochs, [100 * (1 - value) for value in history[key]], style
 
 
 def _widths(results):

@@ -5,17 +5,16 @@ from typing import Any
 
 import keras
 
-from tf_hetero import datasets
 from tools.experiment.checkpoints import Checkpoint
-from tools.experiment.networks import logits_loss
 from tools.experiment.optimizers import new_optimizer
-from tools.experiment.settings import DistillationSettings, Settings, tested_epochs
+from tools.experiment.settings import DistillationSettings, Settings
+from tools.experiment.tasks import task_of
 
 
 def train(
     model: keras.Model,
     settings: Settings,
-    pictures: datasets.Pictures,
+    pictures: Any,
     seed: int,
     callbacks: list[Any],
     checkpoint: Checkpoint,
@@ -27,12 +26,11 @@ def train(
     if teacher is not None:
         learner = distiller(teacher, model, settings.distillation)
     optimizer = new_optimizer(settings, steps)
-    learner.compile(optimizer, logits_loss(), metrics=["accuracy"])
+    task = task_of(settings)
+    learner.compile(optimizer, task.loss, metrics=task.metrics)
     checkpoint.restore(learner)
-    validation = {
-        "validation_data": pictures.test_batches(512),
-        "validation_freq": tested_epochs(settings.epochs, settings.test_every),
-    }
+    validation = task.validation(pictures)
+    callbacks = [*callbacks, *validation.pop("callbacks", [])]
     arguments = (learner, settings, pictures, seed, settings.epochs, callbacks, checkpoint)
     fit(*arguments, **validation)
     return checkpoint.history
@@ -41,7 +39,7 @@ def train(
 def fit(
     model: keras.Model,
     settings: Settings,
-    pictures: datasets.Pictures,
+    pictures: Any,
     seed: int,
     epochs: int,
     callbacks: list[Any],
