@@ -9,6 +9,7 @@ r"""What things cost, as ratios within one run.
         --results=results/recovery/torch_pruning
     python -m tools.benchmark latency
     python -m tools.benchmark serving
+    python -m tools.benchmark restoration --models=A.keras,B.keras --data_dir=PICTURES
 
 `single_shot` compares the gradient pass over the latents with a plain forward
 and backward pass of the same widened model, each in a process of its own: CPU
@@ -18,7 +19,8 @@ tools/hyper_step.py and tools/structure_step.py). `pipeline` gives the
 seconds of trace, select and strip. `prune` sets them beside Torch-Pruning's, where
 that is installed; `neighbours` lets it cut a trained ResNet-20 to half its MACs, for
 the table beside `tools.recovery`; `latency` measures what a shrunk model gains,
-`serving` what it gains behind `tools.serve`: requests a second, and how long one takes.
+`serving` what it gains behind `tools.serve`: requests a second, and how long one takes;
+`restoration` what trained networks cost on whole pictures of a folder.
 """
 
 import json
@@ -29,12 +31,18 @@ from typing import Any
 from absl import app, flags
 
 from tools.benchmarks.measuring import in_process, measured
+from tools.experiment.commands import ending
 
 _STEPS = flags.DEFINE_integer("steps", 8, "Measured steps of each side.", lower_bound=1)
 _WIDTH = flags.DEFINE_float("width_multiplier", 2.0, "How much wider than the baseline.")
 _MODEL = flags.DEFINE_string("model", "", "A trained ResNet-20, for neighbours.")
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "CIFAR-10 in TFDS, for neighbours.")
-_RESULTS = flags.DEFINE_string("results", "", "Folder of result files, for neighbours.")
+_MODELS = flags.DEFINE_list("models", [], "Trained networks, for restoration.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "CIFAR-10 in TFDS, for neighbours; pictures, for restoration."
+)
+_RESULTS = flags.DEFINE_string(
+    "results", "", "Folder of result files, for neighbours and restoration."
+)
 _SIDE = flags.DEFINE_string("side", "", "Internal: MODEL:SIDE to measure in this process.")
 
 MODELS = ("ResNet50", "MobileNetV2")
@@ -46,7 +54,7 @@ SIZE, BATCH = 96, 8
 
 
 def main(argv: list[str]) -> None:
-    from tools.benchmarks import hyper_step, structure_step
+    from tools.benchmarks import hyper_step, restoring, structure_step
     from tools.benchmarks.latency import latency
     from tools.benchmarks.neighbours import prune
     from tools.benchmarks.serving_load import report as serving
@@ -61,6 +69,9 @@ def main(argv: list[str]) -> None:
         "neighbours": lambda: neighbours(_MODEL.value, _DATA_DIR.value, _RESULTS.value),
         "latency": latency,
         "serving": serving,
+        "restoration": lambda: restoring.report(
+            _MODELS.value, _DATA_DIR.value, _RESULTS.value, _STEPS.value
+        ),
     }
     if len(argv) != 2 or argv[1] not in commands:
         raise app.UsageError(f"Name one of {sorted(commands)}. Received: {argv[1:]}")
@@ -69,12 +80,14 @@ def main(argv: list[str]) -> None:
         "single_shot": _measure,
         "hyper_step": hyper_step.measure,
         "structure_step": structure_step.measure,
+        "restoration": restoring.measure,
     }
     if _SIDE.value:
         result = sides[argv[1]](*_SIDE.value.split(":"), steps=_STEPS.value)
         print(json.dumps(result))
         return
-    commands[argv[1]]()
+    with ending("What was measured is printed above."):
+        commands[argv[1]]()
 
 
 def single_shot() -> None:

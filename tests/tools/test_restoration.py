@@ -10,7 +10,8 @@ import tf_hetero as th
 from tf_hetero import models
 from tf_hetero.datasets.bicubic import resize_bicubic
 from tf_hetero.restoration.quality import psnr
-from tools.experiment import runs, settings, stages, summaries
+from tools.benchmarks import restoring
+from tools.experiment import restored_crops, runs, settings, stages, summaries
 from tools.experiment.restoration_protocols import denoising, super_resolution, with_dhp
 from tools.experiment.tasks import task_of
 
@@ -143,6 +144,34 @@ def test_tables_show_each_test_set(finished, tmp_path):
     assert f"{results['baseline']['floor']['Waves']:.2f} if nothing is done" in text
     assert {*json.loads((tmp_path / "results.json").read_text())} == {"Waves", "More"}
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_crops_show_what_each_arm_makes(finished, tmp_path):
+    """Of a picture that no network saw; noise of 25 is at 20.2 dB, less where clipped."""
+    experiment, _, workdir, results = finished
+    models_ = restored_crops.networks(experiment, workdir / "models", 0)
+    assert set(models_) == set(results)
+    row = restored_crops.row(experiment, models_, "camera", 32)
+    assert [panel.title for panel in row][::6] == ["noisy", "truth"] and len(row) == 7
+    assert all(panel.crop.shape == (32, 32, 1) for panel in row)
+    assert row[0].psnr == pytest.approx(20 * np.log10(255 / 25), abs=0.5)
+    assert row[-1].psnr == float("inf")
+    assert all(panel.psnr > row[0].psnr + 1 for panel in row[1:-1])
+    restored_crops.draw([row, row[:3]], tmp_path / "crops.png")
+    assert (tmp_path / "crops.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="trained networks of seed 5"):
+        restored_crops.networks(experiment, workdir / "models", 5)
+    with pytest.raises(ValueError, match="names of scikit-image's samples"):
+        restored_crops.row(experiment, models_, "load_camera", 32)
+
+
+def test_what_restoring_costs_is_measured(finished, place):
+    *_, workdir, _ = finished
+    model = str(workdir / "models" / "baseline-seed0.keras")
+    found = restoring.measure(model, str(place / "Waves"), steps=1)
+    assert found["cpu"] > 0 and found["peak"] >= 0
+    with pytest.raises(ValueError, match=r"Restoration needs --models"):
+        restoring.report([], str(place), "", 1)
 
 
 @pytest.mark.parametrize("scale", [2, 3])

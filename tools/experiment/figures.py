@@ -45,6 +45,26 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, list
     return figure, axes
 
 
+def grid_of_pictures(
+    pictures: Sequence[Sequence[Any]], titles: Sequence[Sequence[str]]
+) -> Any:
+    """A figure of rows of pictures, values from 0 to 1, each with a title above it."""
+    from matplotlib.figure import Figure
+
+    rows, columns = len(pictures), max(map(len, pictures))
+    figure = Figure(figsize=(1.9 * columns, 2.2 * rows), layout="constrained")
+    for line, shown, named in zip(
+        figure.subplots(rows, columns, squeeze=False), pictures, titles, strict=True
+    ):
+        for axes, picture, title in itertools.zip_longest(line, shown, named):
+            axes.axis("off")
+            if picture is not None:
+                gray = {"cmap": "gray"} if picture.shape[-1] == 1 else {}
+                axes.imshow(picture, vmin=0, vmax=1, interpolation="nearest", **gray)
+                axes.set_title(title, fontsize=9)
+    return figure
+
+
 def legend(axes) -> None:
     """One entry for all lines of the same label; many stand beside the axes."""
     handles, labels = axes.get_legend_handles_labels()
