@@ -28,11 +28,16 @@ def same(kernel, **more):
     return layers.Conv2D(2, kernel, padding="same", **more)
 
 
+def mean_of_rows(x):
+    """A function of a user's own, which may look anywhere."""
+    return x + keras.ops.mean(x, axis=1, keepdims=True)
+
+
 @pytest.mark.parametrize(
     ("made", "expected"),
     [  # pixels of the output for one of the input, looks before, looks after, period
         ([same(1)], (1, 0, 0, 1)),
-        ([same(3), same(5)], (1, 3, 3, 1)),
+        ([same(3), same(5, activation="softmax")], (1, 3, 3, 1)),
         ([same(4)], (1, 1, 2, 1)),
         ([same(3, dilation_rate=4)], (1, 4, 4, 1)),
         ([same(3, strides=2)], (Fraction(1, 2), 0, 1, 2)),
@@ -76,6 +81,8 @@ def test_axes_are_looked_at_apart():
         layers.Resizing(16, 16),
         layers.AveragePooling2D(3, 2),
         layers.Softmax(axis=1),
+        layers.Activation(mean_of_rows, name="own_function"),
+        same(3, activation=mean_of_rows, name="own_activation"),
     ],
 )
 def test_layers_that_look_further_are_named(layer):

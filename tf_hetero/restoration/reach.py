@@ -12,6 +12,7 @@ from keras import tree
 
 from tf_hetero.graph.calls import Call, constants
 from tf_hetero.graph.flattening import flatten
+from tf_hetero.graph.rules.activations import activation_name
 from tf_hetero.graph.rules.base import has_rule, rule_for
 from tf_hetero.graph.rules.convolutions import (
     convolution,
@@ -93,6 +94,8 @@ def _after(call: Call, reach: Reach, axis: int) -> Reach:
     operation = call.operation
     rule = rule_for(operation) if has_rule(operation) else None
     found: Reach | None = None
+    if not _is_known(getattr(operation, "activation", None)):
+        raise _unexplained(call)
     if rule in _APART:
         found = reach if _is_apart(call) else None
     elif step := _STEPS.get(rule) or _POOLS.get(type(operation)):
@@ -100,6 +103,16 @@ def _after(call: Call, reach: Reach, axis: int) -> Reach:
     if found is None:
         raise _unexplained(call)
     return found
+
+
+def _is_known(activation: Any) -> bool:
+    """Whether an activation treats each place for itself: Keras's do, others may not."""
+    own = vars(keras.activations).values()
+    return (
+        activation is None
+        or bool(activation_name(activation))
+        or any(activation is known for known in own)
+    )
 
 
 def _is_apart(call: Call) -> bool:
