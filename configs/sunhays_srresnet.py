@@ -1,6 +1,6 @@
 r"""Super-resolution x4, sized to two cores: an SRResNet of a quarter of its width.
 
-No paper has these rows: 79 crops of Sun-Hays80 in the place of DIV2K, and 6 epochs of 3,000
+No paper has these rows: 79 crops of Sun-Hays80 in the place of DIV2K, and 4 epochs of 6,000
 patches of 24x24. The same arms as in configs/train400_dncnn.py.
 
     python -m tools.train --config=configs/sunhays_srresnet.py \

@@ -1,7 +1,7 @@
 r"""Denoising, sized to two cores: a DnCNN of a quarter of its width, noise of 70.
 
-No paper has these rows: Train400 in the place of DIV2K, and 6 epochs of 3,000 patches of
-40x40. All ways to 60 % of the MACs: before training (uniform, LW-DNA), while training
+No paper has these rows: Train400 in the place of DIV2K, and 4 epochs of 6,000 patches of
+32x32. All ways to 60 % of the MACs: before training (uniform, LW-DNA), while training
 (DHP), after training (post_training, which sees no clean picture).
 
     python -m tools.train --config=configs/train400_dncnn.py --workdir=runs/train400_dncnn \
@@ -14,7 +14,7 @@ from tools.experiment.restoration_protocols import denoising, sized_to_two_cores
 
 
 def get_config():
-    config = denoising("DnCNN", patch=40, batch_size=16)
+    config = denoising("DnCNN", patch=32, batch_size=16)
     config.restoration.train = "Train400"
     config.restoration.tests = ("Set12", "BSD68")
     return sized_to_two_cores(config)
