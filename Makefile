@@ -33,7 +33,7 @@ lint: .venv/installed-tests
 # One thread a process: two test processes share two cores.
 test: export TF_NUM_INTRAOP_THREADS = 1
 test: lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not long and not command"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not long and not command"
 
 test-commands: export TF_NUM_INTRAOP_THREADS = 1
 test-commands: .venv/installed-tests
@@ -58,7 +58,7 @@ test-keras: .venv/installed-tests
 	    --target build/keras-$$version keras==$$version && \
 	  PYTHONPATH=$(CURDIR)/build/keras-$$version $(BIN)/python -c \
 	    "import keras; assert keras.__version__ == '$$version'; print('Keras', '$$version')" && \
-	  PYTHONPATH=$(CURDIR)/build/keras-$$version $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	  PYTHONPATH=$(CURDIR)/build/keras-$$version $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
 	    -m "not long" $(KERAS_TESTS) || exit 1; \
 	done
 

@@ -13,6 +13,19 @@ hypothesis.settings.register_profile("all", max_examples=200, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
+# They take longest: begun last, they would leave one of two processes idle.
+FIRST = (
+    "test_exporting test_file_size test_applications test_structure_search test_package "
+    "test_train test_latency_tables test_table test_shrinking test_random_graphs "
+    "test_restoration test_coverage test_training test_proximal test_methods test_tables"
+).split()
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(FIRST)))
+
+
 def pytest_collection_finish(session):
     """What was imported stays: Python need not look through it for garbage again."""
     del session

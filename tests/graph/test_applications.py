@@ -13,6 +13,7 @@ from reference import assert_equal_outputs
 import tf_hetero as th
 from tf_hetero.testing import masked_outputs, random_inputs, randomize
 
+LARGE = ("NASNetMobile", "DenseNet121")
 LOAD = """
 import json, sys
 sys.modules["tf_hetero"] = None  # any import of it fails
@@ -29,7 +30,13 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("applications")
 
 
-@pytest.mark.parametrize("name", APPLICATIONS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] if name in LARGE else [])
+        for name in APPLICATIONS
+    ],
+)
 def test_shrunk_to_half_the_macs(name, folder):
     model = randomize(small_application(name))
     graph = th.trace(model)

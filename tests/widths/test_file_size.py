@@ -21,7 +21,11 @@ def written(model, path, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
 @pytest.mark.parametrize(
-    "build", [models.ResNet20, lambda: models.VGG11(width_multiplier=0.25)]
+    "build",
+    [
+        lambda: models.VGG11(width_multiplier=0.25),
+        pytest.param(models.ResNet20, marks=pytest.mark.long),
+    ],
 )
 def test_cut_files_are_as_large_as_foretold(build, dtype, tmp_path):
     model = randomize(build())
@@ -35,7 +39,7 @@ def test_cut_files_are_as_large_as_foretold(build, dtype, tmp_path):
     assert size(kept_units(graph, masks)) == pytest.approx(small, rel=0.02)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.long), "int8"])
 def test_a_model_before_training_says_what_trained_ones_take(dtype, tmp_path):
     """Its biases are all zero, and equal constants lie in a file once."""
     fresh = models.MobileNetV1((32, 32, 3), 10, 0.25)
