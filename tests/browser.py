@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 
-VOID = {"meta", "wbr"}
+VOID = {"meta", "img", "wbr"}
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )

@@ -5,7 +5,8 @@ r"""Crops of restored pictures side by side: what came in, each arm, and the tru
 
 Pictures are files, or names of scikit-image's samples. They are made small or noisy as the
 config says, restored whole by the networks in WORKDIR/models, and a square of each is
-shown; PSNR is that of the whole picture.
+shown; PSNR is that of the whole picture. `--report=ARM` also writes the report of the
+baseline and this arm, with the picture in it, to WORKDIR/report-ARM.
 """
 
 import pathlib
@@ -20,6 +21,7 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where tools.train wrote.")
 _PICTURES = flags.DEFINE_list("pictures", ["camera", "coins"], "Files or sample names.")
 _OUTPUT = flags.DEFINE_string("output", "", "PNG file; WORKDIR/crops.png if empty.")
+_REPORT = flags.DEFINE_string("report", "", "An arm to compare with the baseline.")
 _SEED = flags.DEFINE_integer("seed", 0, "Whose networks.")
 _SIDE = flags.DEFINE_integer("side", 96, "Pixels a side of a crop.", lower_bound=8)
 
@@ -40,6 +42,10 @@ def main(argv: list[str]) -> None:
         ]
         place = pathlib.Path(_OUTPUT.value or workdir / "crops.png")
         restored_crops.draw(rows, place)
+        if _REPORT.value:
+            report = workdir / f"report-{_REPORT.value}"
+            restored_crops.report(networks, _REPORT.value, place, report)
+            print(f"The report is in {report}")
     _print(rows, place)
 
 

@@ -1,5 +1,6 @@
 """The report: what the page says, that it is harmless, and how it is written."""
 
+import base64
 import os
 import sys
 
@@ -46,6 +47,23 @@ def evil():
     costs = {"MACs": (4, 2), "parameters": (5, 1)}
     exports = [th.Exported(name) for name in EVIL]
     return page(EVIL[0], costs, widths, widths, groups, exports)
+
+
+def test_pictures_lie_in_the_page(tmp_path):
+    """As they are, with what stands below them as text."""
+    png = b"\x89PNG\r\n\x1a\n and more"
+    (tmp_path / "a.png").write_bytes(png)
+    compared().save(tmp_path / "report", pictures={EVIL[1]: tmp_path / "a.png"})
+    found = Page((tmp_path / "report" / "index.html").read_text())
+    (picture,) = found.all("img")
+    begin, content = picture["src"].split(",")
+    assert begin == "data:image/png;base64" and base64.b64decode(content) == png
+    assert picture["alt"] == EVIL[1] and "onerror" not in picture
+    (caption,) = found.all("figcaption")[-1:]
+    assert caption["text"] == EVIL[1]
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(ValueError, match="`pictures` must be PNG files"):
+        compared().page(pictures={"a": tmp_path / "a.jpg"})
 
 
 def test_macs_layer_by_layer():

@@ -57,7 +57,7 @@ def small(config, place, **changes):
     config.restoration.train, config.restoration.tests = "train", ("Waves",)
     config.train_examples, config.batch_size, config.search_examples = 320, 16, 32
     config.seeds, config.epochs, config.test_every = (0,), 2, 1
-    config.learning_rate = 1e-2
+    config.learning_rate = 5e-3
     config.update(changes)
     return config
 
@@ -159,6 +159,11 @@ def test_crops_show_what_each_arm_makes(finished, tmp_path):
     assert all(panel.psnr > row[0].psnr + 1 for panel in row[1:-1])
     restored_crops.draw([row, row[:3]], tmp_path / "crops.png")
     assert (tmp_path / "crops.png").read_bytes().startswith(b"\x89PNG")
+    restored_crops.report(models_, "dhp", tmp_path / "crops.png", tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert 'src="data:image/png;base64,' in page and "Middles of pictures" in page
+    with pytest.raises(ValueError, match=r"without \['mch'\]"):
+        restored_crops.report(models_, "mch", tmp_path / "crops.png", tmp_path / "report")
     with pytest.raises(ValueError, match="trained networks of seed 5"):
         restored_crops.networks(experiment, workdir / "models", 5)
     with pytest.raises(ValueError, match="names of scikit-image's samples"):

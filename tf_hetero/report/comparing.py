@@ -81,15 +81,21 @@ class Comparison:
             lines.append(_row(name, width, *values))
         return "\n".join(lines)
 
-    def page(self, exports: Sequence[Exported] = ()) -> str:
+    def page(
+        self,
+        exports: Sequence[Exported] = (),
+        pictures: Mapping[str, str | os.PathLike] | None = None,
+    ) -> str:
         """The report's page alone, as HTML that needs nothing else.
 
         Args:
-            exports: as in `save`.
+            exports, pictures: as in `save`.
 
         Raises:
-            ValueError: if `exports` holds something else than `Exported`s.
+            ValueError: if `exports` holds something else than `Exported`s, or a picture
+                is no PNG file.
         """
+        given = (pictures or {}).items()
         return page(
             self.name,
             self.costs,
@@ -98,6 +104,7 @@ class Comparison:
             self.groups,
             exports,
             self.memory,
+            {caption: pathlib.Path(file).read_bytes() for caption, file in given},
         )
 
     def save(
@@ -105,6 +112,7 @@ class Comparison:
         path: str | os.PathLike,
         exports: Sequence[Exported] = (),
         overwrite: bool = False,
+        pictures: Mapping[str, str | os.PathLike] | None = None,
     ) -> None:
         """Writes a report for people who were not there: a folder with one page.
 
@@ -120,10 +128,12 @@ class Comparison:
                 lists with size, latency and accuracy as far as they are known.
             overwrite: whether an earlier report may be replaced. A folder that holds
                 anything else is refused all the same.
+            pictures: PNG files that the page shows, by what stands below them: curves of
+                a training, or what a network makes of some pictures.
 
         Raises:
-            ValueError: if something else is at `path`, or `exports` holds something
-                else than `Exported`s.
+            ValueError: if something else is at `path`, `exports` holds something else
+                than `Exported`s, or a picture is no PNG file.
 
         Example:
 
@@ -139,7 +149,7 @@ class Comparison:
         ['index.html', 'macs.png', 'memory.png', 'widths.png']
         """
         target = check_report_path(path, overwrite)
-        text = self.page(exports)
+        text = self.page(exports, pictures)
         with replacing(target, overwrite=True) as folder:
             folder.mkdir()
             (folder / PAGE).write_text(text, encoding="utf-8")

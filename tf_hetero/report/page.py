@@ -1,5 +1,6 @@
 """The page of a report: data in, one HTML page that needs nothing else out."""
 
+import base64
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 
@@ -20,6 +21,7 @@ from tf_hetero.report.exported import Exported
 from tf_hetero.report.style import STYLE
 from tf_hetero.version import __version__
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 Groups = Mapping[str, tuple[ChannelGroup | None, ChannelGroup | None]]
 
 _COSTS_NOTE = (
@@ -52,6 +54,7 @@ def page(
     groups: Groups,
     exports: Sequence[Exported] = (),
     memory: Pairs | None = None,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> str:
     """The whole page.
 
@@ -62,9 +65,11 @@ def page(
         groups: `{group name: (before, after)}`.
         exports: the files to list.
         memory: `{layer name: (before, after)}`, where sizes are known.
+        pictures: PNG files by what stands below them.
 
     Raises:
-        ValueError: if `exports` holds something else than `Exported`s.
+        ValueError: if `exports` holds something else than `Exported`s, or a picture is
+            no PNG file.
     """
     strangers = [type(e).__name__ for e in exports if not isinstance(e, Exported)]
     if strangers:
@@ -72,7 +77,7 @@ def page(
             "`exports` must hold tf_hetero.Exported objects. Received: "
             f"{', '.join(strangers)}."
         )
-    main = element("main", *_costs(costs), *_exports(exports))
+    main = element("main", *_costs(costs), *_exports(exports), *_pictures(pictures or {}))
     main.extend(_layers("Channels", "channels", widths, _WIDTHS_NOTE))
     main.extend(_layers("Multiply-accumulates", "MACs", macs, _MACS_NOTE))
     main.extend(_layers("Memory", "bytes", memory or {}, _MEMORY_NOTE))
@@ -88,7 +93,7 @@ def page(
 
 def _head(title: str) -> ET.Element:
     # A second lock behind the escaping: a browser loads and runs nothing here.
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     return element(
         "head",
         element("meta", {"charset": "utf-8"}),
@@ -138,6 +143,23 @@ def _exports(exports: Sequence[Exported]) -> list[ET.Element]:
         element("h2", "Exports"),
         table("Files made of the model, as they were measured", ["File"], columns, rows),
     ]
+
+
+def _pictures(pictures: Mapping[str, bytes]) -> list[ET.Element]:
+    """Pictures that lie in the page itself."""
+    if not pictures:
+        return []
+    figures = []
+    for caption, content in pictures.items():
+        if not content.startswith(_PNG):
+            raise ValueError(
+                "`pictures` must be PNG files. Received: one that begins with "
+                f"{content[:8]!r} for {caption!r}."
+            )
+        source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        picture = element("img", {"src": source, "alt": caption})
+        figures.append(element("figure", picture, element("figcaption", caption)))
+    return [element("h2", "Pictures"), *figures]
 
 
 def _layers(title: str, unit: str, pairs: Pairs, note: str) -> list[ET.Element]:

@@ -46,6 +46,7 @@ td.same { color: var(--muted); }
 .after { background: var(--after); fill: var(--after); }
 .bars, .swatch { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 figure { margin: 1rem 0; padding: 1rem; border-radius: 8px; background: var(--panel); }
+figure img { display: block; max-width: 100%; margin: auto; }
 figure svg { display: block; width: 100%; height: 12rem; margin: .25rem 0;
   border-top: 1px dashed var(--line); border-bottom: 1px solid var(--muted); }
 .axis { display: flex; justify-content: space-between; gap: 1rem; overflow-wrap: anywhere; }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
+import tf_hetero
 from tf_hetero.datasets.bicubic import resize_bicubic
 from tf_hetero.datasets.degrading import WHITE, Degradation
 from tf_hetero.datasets.reading import in_bytes, read_picture, with_channels
@@ -15,6 +16,7 @@ from tf_hetero.restoration.quality import psnr
 from tf_hetero.restoration.tiling import restore
 from tools.experiment.figures import grid_of_pictures, save_figure, shown_name
 from tools.experiment.settings import Settings
+from tools.experiment.tasks import COUNTED_SIDE
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,6 +81,23 @@ def draw(rows: Sequence[Sequence[Panel]], path: pathlib.Path) -> None:
         for row in rows
     ]
     save_figure(grid_of_pictures([[p.crop for p in row] for row in rows], titles), path)
+
+
+def report(
+    models: Mapping[str, keras.Model], arm: str, crops: pathlib.Path, folder: pathlib.Path
+) -> None:
+    """Writes the report of the baseline and an arm, with crops; an earlier one goes."""
+    missing = [name for name in ("baseline", arm) if name not in models]
+    if missing:
+        raise ValueError(
+            "A report compares the baseline with a trained arm. Received: "
+            f"{sorted(models)}, without {missing}."
+        )
+    channels = models[arm].input_shape[-1]
+    shape = (COUNTED_SIDE, COUNTED_SIDE, channels)
+    found = tf_hetero.compare(models["baseline"], models[arm], shape)
+    caption = "Middles of pictures that were restored whole, and their PSNR"
+    found.save(folder, overwrite=True, pictures={caption: crops})
 
 
 def _picture(name: str, channels: int) -> np.ndarray:
