@@ -16,4 +16,6 @@ from tools.experiment.protocols import imagenet
 
 
 def get_config():
-    return imagenet("MobileNetV3Small", ratio=0.29, min_conv_fraction=0.4)
+    return imagenet(
+        "MobileNetV3Small", ratio=0.0, papers_flops=0.0605e9, min_conv_fraction=0.4
+    )

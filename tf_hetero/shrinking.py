@@ -64,7 +64,8 @@ def shrink(
         macs, params: budgets. A float is a fraction of the baseline's cost, an
             int is absolute. At least one is needed; `"post_training"` takes half of the
             MACs if there is none. All that are given hold together.
-        latency, memory, file_size, latency_table, dtype: further budgets, as in `select`.
+        papers_flops, latency, memory, file_size, latency_table, dtype: further budgets,
+            as in `select`.
         method: `"lwdna"`, `"dhp"`, `"mch"`, `"post_training"`, or a `tf_hetero.LWDNA`,
             `DHP`, `MCH` or `PostTraining` with other arguments than the default ones. If
             None, `"lwdna"`, or `"post_training"` where `data` is one array or None.

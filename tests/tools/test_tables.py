@@ -102,6 +102,14 @@ def test_rows_of_restoration_are_the_papers(name):
         assert (*values, arm.method.stop_limit, arm.method.epochs) == (0.1, 5e-3, 0.02, 60)
 
 
+@pytest.mark.parametrize("name", ["imagenet_mobilenetv3_small", "cifar10_resnet56"])
+def test_rows_that_a_ratio_would_leave_above_the_baseline(name):
+    """Their budget is the printed number; a ratio leaves 101.6 and 100.1 % of the MACs."""
+    arm = row(name)[0].arm("lwdna")
+    assert arm.papers_flops == 1e9 * float(rows.PRINTED[name].lwdna_flops)
+    assert arm.papers_flops < 1e9 * float(rows.PRINTED[name].flops)
+
+
 def test_protocols_are_the_papers():
     """LW-DNA B.1 and its KD on CIFAR and Tiny-ImageNet, not on ImageNet."""
     cifar, _ = row("cifar10_resnet56")
@@ -190,10 +198,18 @@ def test_uniform_and_searched_networks_share_the_budget():
     pictures = rows.noise(experiment, 2, 0)
     wide = th.count(networks.build_network(experiment, pictures, 2.0)).macs
     base = th.count(networks.build_network(experiment, pictures)).macs
-    for budget, limit in (({"ratio": 0.2}, 0.2 * wide), ({"macs": 0.5}, 0.5 * base)):
+    flops = th.count(networks.build_network(experiment, pictures)).papers_flops
+    for budget, cost, limit in (
+        ({"ratio": 0.2}, "macs", 0.2 * wide),
+        ({"macs": 0.5}, "macs", 0.5 * base),
+        ({"papers_flops": 0.4}, "papers_flops", 0.4 * flops),
+        ({"papers_flops": 20e6, "ratio": 0.2}, "papers_flops", 20e6),
+    ):
         arm = settings.Arm("uniform", None, uniform=True, width=2.0, **budget)
-        found = th.count(networks.new_network(experiment, arm, pictures, 0)).macs
-        assert 0.9 * limit < found <= limit
+        network = networks.new_network(experiment, arm, pictures, 0)
+        assert 0.9 * limit < getattr(th.count(network), cost) <= limit
+    with pytest.raises(ValueError, match="`papers_flops` must be a fraction, a number"):
+        settings.Arm("lwdna", None, papers_flops=-1.0)
 
 
 def test_results_are_written_beside_and_renamed(tmp_path):

@@ -126,6 +126,19 @@ def test_budgets_on_parameters_and_on_both():
     assert 0.29 * full.params < params.params <= 0.3 * full.params
 
 
+@pytest.mark.parametrize("budget", [0.5, 21_000_000])
+def test_a_budget_in_the_papers_count(budget):
+    """One for a MAC, two for an element of a normalisation, one for one of a ReLU."""
+    model = models.ResNet20()
+    scores, whole = scores_of(model), th.count(model).papers_flops
+    small = th.count(th.strip(model, th.select(model, scores, papers_flops=budget)))
+    most = budget if budget > 1 else budget * whole
+    assert 0.99 * most < small.papers_flops <= most
+    assert small.papers_flops > small.macs
+    with pytest.raises(ValueError, match=r"at least 10000. Received: papers_flops=1\."):
+        th.select(model, scores, papers_flops=1)
+
+
 def test_widths_are_rounded_to_multiples():
     model = models.ResNet20()
     masks = th.select(

@@ -32,7 +32,7 @@ from tf_hetero.report.folder import PAGE, check_report_path
 EXPECTED = (ValueError, OSError)
 METHODS = ("lwdna", "post_training")
 WITH_UNITS = ("latency", "memory", "file_size")
-BUDGETS = ("macs", "params", *WITH_UNITS)
+BUDGETS = ("macs", "params", "papers_flops", *WITH_UNITS)
 CRITERIA = {
     "lwdna": ("gradient", "magnitude", "normalized", "taylor"),
     "post_training": ("norm", "activation", "taylor", "obs", "fisher"),
@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = "Budget: a fraction of the model's MACs (0.5), or MACs (20000000)."
     add("--macs", help=text)
     add("--params", help="Budget of parameters, as --macs.")
+    text = "Budget of operations as the papers count them, as --macs."
+    add("--papers_flops", help=text)
     text = "Budget of milliseconds: a fraction (0.5), or '0.8 ms'; needs --latency_table."
     add("--latency", help=text)
     add("--latency_table", default="", help="What `tf-hetero latency` made.")

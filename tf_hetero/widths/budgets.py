@@ -13,7 +13,10 @@ from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.widths.counting import Cost, CostModel, Target, at_nominal_size
 
 # The least absolute budget; an int below it is a fraction that somebody meant.
-_LEAST = {"macs": 10_000, "params": 10_000, "memory": 1_000, "file_size": 1_000}
+_LEAST = {
+    **dict.fromkeys(("macs", "params", "papers_flops"), 10_000),
+    **dict.fromkeys(("memory", "file_size"), 1_000),
+}
 _UNITS: dict[str, dict[str, float]] = {
     "latency": {"us": 1e-3, "ms": 1.0, "s": 1e3},
     "memory": {"B": 1, "kB": 1_000, "KiB": 1024, "MB": 10**6, "MiB": 2**20},
@@ -25,6 +28,7 @@ class MoreBudgets(TypedDict, total=False):
     """Budgets beside `macs` and `params`, and what they are counted for.
 
     Attributes:
+        papers_flops: operations as the papers count them (`Counts.papers_flops`).
         latency: milliseconds for one example, by `latency_table`.
         memory: bytes of the arena for activations.
         file_size: bytes of the LiteRT file.
@@ -32,6 +36,7 @@ class MoreBudgets(TypedDict, total=False):
         dtype: `"float32"` or `"int8"`, of memory and file.
     """
 
+    papers_flops: float | int | None
     latency: float | int | str | None
     memory: float | int | str | None
     file_size: float | int | str | None
@@ -87,7 +92,7 @@ def split_budgets(
     more = dict(more)
     target = Target(more.pop("dtype", "float32"), more.pop("latency_table", None))
     budgets = {"macs": macs, "params": params}
-    budgets |= {name: more.pop(name, None) for name in _UNITS}
+    budgets |= {name: more.pop(name, None) for name in ("papers_flops", *_UNITS)}
     refuse(function, more, homes)
     given = {name: value for name, value in budgets.items() if value is not None}
     if "latency" in given and target.latency_table is None:
@@ -103,9 +108,9 @@ def check_budgets(budgets: Mapping[str, Any]) -> None:
     """Raises `ValueError` if no budget is given."""
     if not budgets:
         raise ValueError(
-            "A budget is needed: give `macs`, `params`, `latency`, `memory` or "
-            "`file_size`, as a fraction (float) or an absolute number (int). Received: "
-            "none of them."
+            "A budget is needed: give `macs`, `params`, `papers_flops`, `latency`, "
+            "`memory` or `file_size`, as a fraction (float) or an absolute number (int). "
+            "Received: none of them."
         )
 
 
@@ -113,9 +118,10 @@ def with_sizes(graph: ChannelGraph, budgets: Mapping[str, Any]) -> ChannelGraph:
     """The graph at a nominal size, if its model leaves sizes open.
 
     What part of a model's operations is left hardly depends on the size of its inputs;
-    how many there are does, so an absolute number of MACs needs `input_shape`.
+    how many there are does, so an absolute number of them needs `input_shape`.
     """
-    if isinstance(budgets.get("macs"), numbers.Integral):
+    operations = (budgets.get(name) for name in ("macs", "papers_flops"))
+    if any(isinstance(budget, numbers.Integral) for budget in operations):
         return graph
     return at_nominal_size(graph)
 

@@ -118,6 +118,15 @@ class CostModel:
         self.params = Polynomial(graph, _parameter_terms(graph))
 
     @functools.cached_property
+    def papers_flops(self) -> Polynomial:
+        """FLOPs as the papers print them (`Counts.papers_flops`)."""
+        graph = self.graph
+        terms = [*_mac_terms(graph, padded=True), *_element_terms(graph, "relu")]
+        norms = _element_terms(graph, "bn")
+        terms += [(2 * coefficient, arrays) for coefficient, arrays in norms]
+        return Polynomial(graph, terms)
+
+    @functools.cached_property
     def memory(self) -> MemoryModel:
         """Bytes of the arena for activations."""
         return MemoryModel(self.graph, self.target.dtype)

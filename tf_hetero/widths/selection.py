@@ -43,6 +43,7 @@ def select(
         widths: floors, ceilings and multiples of each group, and which groups may
             shrink at all; `WidthRules()` if None.
         refill: whether removed units are added back while they fit.
+        papers_flops: a budget of operations as the papers count them, as `macs`.
         latency, memory, file_size: further budgets. A fraction as a float up to 1, or
             absolute: milliseconds as a float above 1, bytes as an int, or a text with a
             unit, such as "0.8 ms" or "256 kB". Of latency, what one unit saves may be

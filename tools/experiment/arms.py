@@ -14,7 +14,7 @@ _FURTHER = ("memory", "file_size", "latency")
 _COUNTED_FOR = ("dtype", "latency_table")
 # What an arm may change beside its method's arguments and the width rules.
 OF_ARMS = (
-    *("macs", "ratio", "grouped", "after", "trained"),
+    *("macs", "ratio", "papers_flops", "grouped", "after", "trained"),
     *(*_FURTHER, *_COUNTED_FOR),
 )
 
@@ -32,8 +32,10 @@ class Arm:
     """One kind of network of an experiment, and how it gets its widths.
 
     The budget is `macs`, a fraction of the baseline's operations, or, if not 0, `ratio`,
-    a fraction of those of the network `width` times as wide, as the released code counts.
-    Further budgets are texts with a unit ("100 kB", "0.8 ms"), and hold together.
+    a fraction of those of the network `width` times as wide, as the released code counts;
+    or, if not 0, `papers_flops`, operations as the papers count them: a fraction of the
+    baseline's up to 1, a number of them above. Further budgets are texts with a unit
+    ("100 kB", "0.8 ms"), and hold together.
 
     Attributes:
         method: what finds the widths; None for the baseline, and for uniform width.
@@ -53,6 +55,7 @@ class Arm:
     widths: WidthRules = dataclasses.field(default_factory=WidthRules)
     macs: float = 1.0
     ratio: float = 0.0
+    papers_flops: float = 0.0
     width: float = 1.0
     grouped: str = "auto"
     distilled: bool = False
@@ -77,6 +80,11 @@ class Arm:
                 raise ValueError(
                     f"`{name}` must be a text with a unit. Received: {name}={value!r}"
                 )
+        if not 0 <= self.papers_flops < float("inf"):
+            raise ValueError(
+                "`papers_flops` must be a fraction, a number of operations, or 0 for "
+                f"`macs`. Received: papers_flops={self.papers_flops}"
+            )
         if self.latency and not self.latency_table:
             raise ValueError(
                 "`latency` is counted by `latency_table`, a file of tf-hetero latency. "
@@ -112,6 +120,7 @@ class Arm:
         budget = {"macs": self.macs, "ratio": self.ratio, "width": self.width, **self.more}
         budget |= {} if self.trained else {"trained": False}
         budget |= {"after": self.after} if self.after else {}
+        budget |= {"papers_flops": self.papers_flops} if self.papers_flops else {}
         if self.method is None:
             return {"method": "uniform", **budget}
         return {

@@ -82,15 +82,18 @@ def recalibrate(network: keras.Model, settings: Settings, pictures: Any, seed: i
 
 def budgets_of(settings: Settings, arm: Arm, pictures: Any) -> dict[str, Any]:
     """What an arm may spend, as `tf_hetero.shrink` takes it."""
-    width = arm.width if arm.ratio else 1.0
+    width = arm.width if arm.ratio and not arm.papers_flops else 1.0
     network = build_network(settings, pictures, width)
     shape = task_of(settings).counted_shape(pictures)
-    whole = tf_hetero.count(network, input_shape=shape).macs
-    macs = int((arm.ratio or arm.macs) * whole)
+    whole = tf_hetero.count(network, input_shape=shape)
+    budget = {"macs": int((arm.ratio or arm.macs) * whole.macs)}
+    if arm.papers_flops:
+        part = whole.papers_flops if arm.papers_flops <= 1 else 1
+        budget = {"papers_flops": int(arm.papers_flops * part)}
     more: dict[str, Any] = dict(arm.more)
     if more.get("latency_table"):
         more["latency_table"] = tf_hetero.LatencyTable.load(more["latency_table"])
-    return {"macs": macs, **more}
+    return {**budget, **more}
 
 
 def build_network(
@@ -116,7 +119,7 @@ def uniform(
         shape: as for `cost`.
     """
     more = {name: value for name, value in budgets.items() if name != "macs"}
-    given, target = split_budgets("uniform", budgets["macs"], None, more, {})
+    given, target = split_budgets("uniform", budgets.get("macs"), None, more, {})
     graph = tf_hetero.trace(baseline, input_shape=shape)
     target = with_file(target, graph, given)
     limits = limits_of(CostModel(graph, target), given)

@@ -24,7 +24,8 @@ def cifar(network: str, dataset: str, ratio: float, **search: Any) -> Any:
         network: name of a builder in `tf_hetero.models`.
         dataset: `"cifar10"` or `"cifar100"`.
         ratio: the budget, a fraction of the widened network's MACs.
-        **search: what the row changes of `tf_hetero.LWDNA`, the width rules, `grouped`.
+        **search: what the row changes of `tf_hetero.LWDNA`, the width rules, `grouped`,
+            and `papers_flops`, a budget in the place of the ratio.
 
     References:
         - The Heterogeneity Hypothesis, section B.1.
@@ -65,6 +66,7 @@ def _row(network: str, dataset: str, ratio: float, search: dict[str, Any]) -> An
     # The released code scores with the training batch, a quarter of it on ImageNet.
     options = {"batch_size": 64, "width_multiplier": 2.0, **search}
     config.grouped = options.pop("grouped", config.grouped)
+    config.papers_flops = options.pop("papers_flops", config.papers_flops)
     rules = [name for name in options if name in config.widths]
     config.widths.update({name: options.pop(name) for name in rules})
     config.search = method_config(LWDNA(**options))

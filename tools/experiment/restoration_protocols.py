@@ -104,15 +104,15 @@ def with_dhp(config: Any, macs: tuple[float, ...], decay_at: int, **search: Any)
 
 
 def sized_to_two_cores(config: Any) -> Any:
-    """The same for an afternoon: a quarter of the width, 3,000 steps, all arms at 60 %.
+    """The same for an afternoon: a quarter of the width, 6,000 steps, all arms at 60 %.
 
-    Batches are of 8 patches: what is scarce is steps. Adam begins at 1e-3 and ends at 0
+    Batches are of 4 patches: what is scarce is steps. Adam begins at 1e-3 and ends at 0
     (cosine). DHP's lambda is larger than the papers', whose search has a hundred times as
     many steps.
     """
     config.network_width = 0.25
     config.train_examples, config.epochs, config.seeds = 6_000, 4, (0, 1)
-    config.batch_size = 8
+    config.batch_size = 4
     config.learning_rate, config.decay, config.test_every = 1e-3, "cosine", 4
     config = with_dhp(
         config, (), decay_at=4, epochs=4, l1_strength=1.0, stop_limit=0.0, check_every=20

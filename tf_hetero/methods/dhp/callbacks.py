@@ -23,9 +23,9 @@ class StopAtBudget(keras.callbacks.Callback):
     the progress bar and written to the history as `macs` or `params`.
 
     Args:
-        macs, params: budgets, as in `select`, as are `latency`, `memory` and
-            `file_size`, which take `latency_table` and `dtype`. All that are given must
-            be met.
+        macs, params: budgets, as in `select`, as are `papers_flops`, `latency`, `memory`
+            and `file_size`, which take `latency_table` and `dtype`. All that are given
+            must be met.
         check_every: number of steps from one look at the latents to the next.
         stop_limit: how much above the budget is near enough, as a fraction of the
             model's cost; the papers' configs have 0.01 and 0.02.

@@ -51,9 +51,9 @@ class HyperStructureSearch(keras.Model):
 
     Args:
         model: a built functional or Sequential `keras.Model` that is trained.
-        macs, params: budgets, as in `select`, as are `latency`, `memory` and
-            `file_size`, which take `latency_table` and `dtype`. Of several, the terms
-            are added.
+        macs, params: budgets, as in `select`, as are `papers_flops`, `latency`, `memory`
+            and `file_size`, which take `latency_table` and `dtype`. Of several, the
+            terms are added.
         strength: strength of the resource term, the paper's lambda (4 on CIFAR, 8 on
             ImageNet).
         resource_fraction: what the resource term counts costs in, a fraction of the
