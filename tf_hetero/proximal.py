@@ -1,5 +1,6 @@
 """Proximal optimizers: a gradient step on everything, soft-thresholding on latents."""
 
+import numbers
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -121,10 +122,11 @@ class Proximal(CoupledDecay):
             )
         if isinstance(l1_strength, Mapping):
             l1_strength = keras.optimizers.schedules.deserialize(l1_strength)
-        if not callable(l1_strength) and not 0 <= l1_strength < float("inf"):
+        fixed = isinstance(l1_strength, numbers.Real)
+        if not callable(l1_strength) and not (fixed and 0 <= l1_strength < float("inf")):
             raise ValueError(
                 "`l1_strength` must be a finite number, at least 0, or a schedule. "
-                f"Received: l1_strength={l1_strength}"
+                f"Received: l1_strength={l1_strength!r}"
             )
         self.l1_strength = l1_strength
         self.penalty = penalty

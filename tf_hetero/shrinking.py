@@ -10,6 +10,7 @@ import numpy as np
 from tf_hetero.data.batching import first_batch
 from tf_hetero.data.losses import objective_of
 from tf_hetero.deployment.runtimes import litert_bytes
+from tf_hetero.graph.arguments import check_seed
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.constants import with_constants
 from tf_hetero.graph.flattening import check_plain
@@ -114,7 +115,13 @@ def shrink(
     homes = {**MOVED_WIDTHS, **moved_arguments(method)}
     budgets, target = split_budgets("shrink", macs, params, more, homes)
     _check_read(method, callbacks, loss)
+    if widths is not None and not isinstance(widths, WidthRules):
+        raise ValueError(
+            "`widths` must be a tf_hetero.WidthRules. Received: "
+            f"{type(widths).__name__}. Write tf_hetero.WidthRules(...)."
+        )
     widths = widths or WidthRules()
+    check_seed(seed)
     if isinstance(model, ChannelGraph) and grouped is None:
         grouped = model.grouped
     # Widening adds blocks to grouped convolutions, whatever is removed from them later.
@@ -148,6 +155,12 @@ def _check_read(method: Method, callbacks: Sequence[Any], loss: Any) -> None:
         raise ValueError(
             f"`callbacks` are for a search that trains. Received: {len(callbacks)} for "
             f"the method {method.name!r}, which trains nothing."
+        )
+    strangers = [c for c in callbacks if not isinstance(c, keras.callbacks.Callback)]
+    if strangers:
+        raise ValueError(
+            "`callbacks` must be a list of keras.callbacks.Callback. Received: "
+            f"{strangers[:4]}"
         )
     if loss is not None and not method.needs_targets:
         raise ValueError(

@@ -10,6 +10,7 @@ import numpy as np
 from keras import tree
 
 Batch = tuple[Any, Any, Any]
+_NO_NUMBERS = "OSUcMm"  # kinds of NumPy types: objects, texts, complex, dates
 
 
 def first_batch(data: Any, batch_size: int, seed: int) -> Batch:
@@ -23,6 +24,8 @@ def first_batch(data: Any, batch_size: int, seed: int) -> Batch:
             "`data` as a tuple must be (x, y) or (x, y, sample_weight). Received: "
             f"{len(data)} elements."
         )
+    if isinstance(data, (tuple, list)) and data[1] is None:
+        raise ValueError("`data` must have labels. Received: (x, None).")
     batch = next(batches(data, batch_size, seed))
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     if y is None:
@@ -34,7 +37,14 @@ def first_batch(data: Any, batch_size: int, seed: int) -> Batch:
     def arrays(part: Any) -> Any:
         return tree.map_structure(keras.ops.convert_to_numpy, part)
 
-    return arrays(x), arrays(y), None if sample_weight is None else arrays(sample_weight)
+    found = arrays(x), arrays(y), None if sample_weight is None else arrays(sample_weight)
+    check_numbers(found)
+    if any(np.ndim(label) == 0 for label in tree.flatten(found[1])):
+        raise ValueError(
+            "`data` must give batches of examples. Received: single examples, without an "
+            "axis for them. Write dataset.batch(32)."
+        )
+    return found
 
 
 def batches(data: Any, batch_size: int, seed: int) -> Iterator[Any]:
@@ -59,6 +69,17 @@ def batches(data: Any, batch_size: int, seed: int) -> Iterator[Any]:
     return itertools.chain([first], iterator)
 
 
+def check_numbers(parts: Any) -> None:
+    """Raises `ValueError` for arrays of anything but real numbers."""
+    for array in tree.flatten(parts):
+        kind = getattr(getattr(array, "dtype", None), "kind", "f")
+        if kind in _NO_NUMBERS:
+            raise ValueError(
+                "Data must be arrays of real numbers. Received: an array of type "
+                f"{array.dtype}. Convert it, with array.astype('float32') if it holds some."
+            )
+
+
 def example_count(*parts: Any) -> int:
     """The number of examples; `ValueError` if there is none, or not one number."""
     leaves = tree.flatten(parts)
@@ -67,7 +88,8 @@ def example_count(*parts: Any) -> int:
             "Data must be arrays. Received: lists of numbers, or other objects. Make "
             "arrays of them with numpy.asarray."
         )
-    sizes = {len(array) for array in leaves}
+    check_numbers(leaves)
+    sizes = {len(array) for array in leaves if array.shape}
     if len(sizes) != 1 or sizes == {0}:
         raise ValueError(
             "x and y must hold the same number of examples, at least one. Received: "
@@ -88,20 +110,35 @@ def steps_of_an_epoch(
         return steps_per_epoch
     if isinstance(data, (tuple, list)):
         return math.ceil(example_count(*data) / batch_size)
-    steps: int | None
-    if isinstance(data, keras.utils.PyDataset):
-        steps = data.num_batches
-        infinite = steps is None
-    else:
-        cardinality = getattr(data, "cardinality", None)
-        steps = int(cardinality()) if callable(cardinality) else None
-        infinite = steps == -1 or (steps is None and iter(data) is data)
-    if infinite:
+    steps = _stated_length(data)
+    if steps == -1 or (steps is None and iter(data) is data):
         raise ValueError(
             "An epoch must end. Received: data that go on for ever, or once only, and "
             "steps_per_epoch=None. Give `steps_per_epoch`, the batches of an epoch."
         )
     return None if steps is None or steps < 0 else steps
+
+
+def check_ends(data: Any, argument: str) -> None:
+    """Raises `ValueError` for a dataset that says of itself that it goes on for ever.
+
+    Args:
+        data: as in `batches`.
+        argument: the argument that would say how much of it to take.
+    """
+    if _stated_length(data) == -1:
+        raise ValueError(
+            f"The data must end, or `{argument}` say how many batches to take. Received: "
+            f"a {type(data).__name__} without end and {argument}=None."
+        )
+
+
+def _stated_length(data: Any) -> int | None:
+    """The number of batches of a dataset; -1 if it never ends, None if it is unknown."""
+    if isinstance(data, keras.utils.PyDataset):
+        return -1 if data.num_batches is None else data.num_batches
+    cardinality = getattr(data, "cardinality", None)
+    return int(cardinality()) if callable(cardinality) else None
 
 
 def _iterator(data: Any, batch_size: int, seed: int) -> Iterator[Any]:

@@ -1,10 +1,13 @@
 """What a model is trained by: its losses, their weights, and whether a batch fits."""
 
 import dataclasses
+import itertools
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import tree
 
 from tf_hetero.data.batching import example_count
@@ -23,6 +26,23 @@ _OF_DISTRIBUTIONS = (
     keras.losses.categorical_focal_crossentropy,
     keras.losses.KLDivergence,
     keras.losses.kl_divergence,
+)
+_OF_PROBABILITIES = (
+    *_OF_LABELS,
+    *_OF_DISTRIBUTIONS[:2],
+    keras.losses.BinaryCrossentropy,
+    keras.losses.binary_crossentropy,
+)
+_PROBABLE = (keras.activations.softmax, keras.activations.sigmoid)
+_ELEMENTWISE = tuple(
+    getattr(keras.losses, name)
+    for name in (
+        *("MeanSquaredError", "MeanAbsoluteError", "MeanSquaredLogarithmicError"),
+        *("MeanAbsolutePercentageError", "Huber", "LogCosh", "Poisson"),
+        *("BinaryCrossentropy", "BinaryFocalCrossentropy", "mean_squared_error"),
+        *("mean_absolute_error", "mean_squared_logarithmic_error", "huber", "log_cosh"),
+        *("mean_absolute_percentage_error", "poisson", "binary_crossentropy"),
+    )
 )
 
 
@@ -56,8 +76,10 @@ class Objective:
         """Raises `ValueError` for a batch that does not fit the model and the losses."""
         example_count(x, y, *([] if sample_weight is None else [sample_weight]))
         check_inputs(flat, x)
+        makers = {out.key: call.operation for call in flat.calls for out in call.outputs}
         for tensor, target, loss in _outputs(flat, y, self.loss):
             _check_target(tensor, target, loss)
+            _warn_of_logits(makers.get(tensor.key), loss)
 
 
 def objective_of(model: keras.Model, loss: Any) -> Objective:
@@ -78,7 +100,13 @@ def objective_of(model: keras.Model, loss: Any) -> Objective:
 
 
 def _resolved(loss: Any) -> Any:
-    return tree.map_structure(keras.losses.get, loss)
+    try:
+        return tree.map_structure(keras.losses.get, loss)
+    except ValueError as error:
+        raise ValueError(
+            "`loss` must be a loss of Keras, its name, or a function. Received: "
+            f"loss={loss!r} ({error})"
+        ) from error
 
 
 def _outputs(flat: FlatGraph, y: Any, loss: Any) -> list[tuple[Tensor, Any, Any]]:
@@ -107,10 +135,23 @@ def _check_target(tensor: Tensor, target: Any, loss: Any) -> None:
             f"targets of shape {tuple(target.shape)} for outputs of shape {tensor.shape}. "
             "For labels take the sparse loss."
         )
+    if _is_one_of(loss, (*_ELEMENTWISE, *_OF_DISTRIBUTIONS)):
+        _check_shape(tensor, target, loss)
     if not _is_one_of(loss, _OF_LABELS):
         return
     classes = tensor.shape[-1] or 1
     labels = keras.ops.convert_to_numpy(target)
+    if labels.ndim == len(tensor.shape) and labels.shape[-1] != 1:
+        raise ValueError(
+            f"{_name(loss)} needs one label an example. Received: targets of shape "
+            f"{labels.shape} for outputs of shape {tensor.shape}. For one-hot targets take "
+            "CategoricalCrossentropy."
+        )
+    if not (labels == np.round(labels)).all():  # NaN is none, either
+        raise ValueError(
+            "Labels must be whole numbers, classes counted from 0. Received: numbers "
+            f"between them, or NaN, of type {labels.dtype}."
+        )
     ignored = getattr(loss, "ignore_class", None)
     if ignored is not None:
         labels = labels[labels != ignored]
@@ -119,6 +160,39 @@ def _check_target(tensor: Tensor, target: Any, loss: Any) -> None:
             f"Labels must be from 0 to {classes - 1}, one below the "
             f"number of classes. Received: labels from {labels.min()} to "
             f"{labels.max()}."
+        )
+
+
+def _warn_of_logits(operation: Any, loss: Any) -> None:
+    """Warns where a cross-entropy takes logits for probabilities, or the other way."""
+    if not _is_one_of(loss, _OF_PROBABILITIES):
+        return
+    logits = getattr(loss, "from_logits", False)
+    activation = getattr(operation, "activation", None)
+    probable = isinstance(operation, keras.layers.Softmax) or activation in _PROBABLE
+    if logits and probable:
+        problem = "takes logits, and the model ends in probabilities. Leave out from_logits"
+    elif not logits and activation is keras.activations.linear:
+        problem = "takes probabilities, and the model ends without an activation. Give it"
+    else:
+        return
+    warnings.warn(
+        f"{_name(loss)} {problem}: from_logits=True. Received: the last layer "
+        f"{operation.name!r}.",
+        stacklevel=5,
+    )
+
+
+def _check_shape(tensor: Tensor, target: Any, loss: Any) -> None:
+    """Raises `ValueError` for targets that would be broadcast against the outputs."""
+    given, wanted = tuple(target.shape[1:]), tuple(tensor.shape[1:])
+    if wanted[-1:] == (1,) and given == wanted[:-1]:
+        return  # Keras adds an axis of length one
+    pairs = itertools.zip_longest(given, wanted, fillvalue=0)
+    if any(want is not None and size != want for size, want in pairs):
+        raise ValueError(
+            f"{_name(loss)} needs a target for each output. Received: targets of shape "
+            f"{tuple(target.shape)} for outputs of shape {tensor.shape}."
         )
 
 

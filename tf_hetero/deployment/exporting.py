@@ -22,6 +22,7 @@ from tf_hetero.deployment.conversion import (
 from tf_hetero.deployment.records import check_record_place, record_place
 from tf_hetero.deployment.signatures import Signature, input_names, make_signature
 from tf_hetero.files import check_free, replacing
+from tf_hetero.graph.arguments import check_at_least
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import check_plain
 from tf_hetero.methods.mch.gated_model import GatedModel
@@ -111,6 +112,7 @@ def export(
     path, kind = pathlib.Path(path), _kind(format, quantization)
     check_free(path, overwrite)
     check_record_place(path)
+    check_at_least(0, tolerance=tolerance)
     model = model.model if isinstance(model, ChannelGraph) else model
     _check_model(model)
     model = float32_model(model)

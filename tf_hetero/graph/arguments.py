@@ -1,5 +1,6 @@
 """Arguments out of range, and those that a function does not have."""
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,26 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 def check_at_least(least: float, **values: Any) -> None:
     """Raises `ValueError` unless each value (None is let through) is at least `least`."""
+    _check_each(numbers.Real, "a number", least, values)
+
+
+def check_whole(least: int, **values: Any) -> None:
+    """As `check_at_least`, for whole numbers."""
+    _check_each(numbers.Integral, "a whole number", least, values)
+
+
+def check_seed(seed: Any) -> None:
+    """Raises `ValueError` unless it is a number that random ones can derive from."""
+    if seed is None:
+        raise ValueError("`seed` must be a whole number. Received: seed=None")
+    check_whole(0, seed=seed)
+
+
+def _check_each(kind: Any, what: str, least: float, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
-        if value is not None and not value >= least:
+        if value is None:
+            continue
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(f"`{name}` must be {what}. Received: {name}={value!r}")
+        if not value >= least:
             raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")

@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from tf_hetero.graph.calls import Call, FlatGraph
+from tf_hetero.graph.given import check_mask, check_score, spread
 from tf_hetero.graph.patterns import matching
 
 Ids = np.ndarray
@@ -249,29 +250,17 @@ class ChannelGraph:
 
         Groups that `masks` does not name are kept whole.
         """
-        return self._spread(masks, np.ones(self.num_units, dtype=bool), _check_mask)
+        whole = np.ones(self.num_units, dtype=bool)
+        return spread(self.groups, masks, whole, check_mask)
 
     def scores(self, scores: Mapping[str, Any]) -> np.ndarray:
         """One score a unit from `{group name: scores}`, NaN where none is given."""
-        return self._spread(scores, np.full(self.num_units, np.nan), _check_score)
+        unknown = np.full(self.num_units, np.nan)
+        return spread(self.groups, scores, unknown, check_score)
 
     def by_group(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Splits one value a unit into `{name of unfrozen group: values}`."""
         return {group.name: values[group.units] for group in self.free_groups}
-
-    def _spread(self, by_name, values, check):
-        by_group = {group.name: group for group in self.groups}
-        unknown = [name for name in by_name if name not in by_group]
-        if unknown:
-            raise ValueError(
-                "Keys must be names of channel groups of this model. "
-                f"Received: {unknown}. The groups are {list(by_group)}. Groups "
-                "depend on `grouped`: pass the value that the masks were made with."
-            )
-        for name, given in by_name.items():
-            group = by_group[name]
-            values[group.units] = check(group, np.asarray(given))
-        return values
 
     def matching(self, patterns: Iterable[str], argument: str) -> set[str]:
         """Names of the groups that a regular expression matches.
@@ -314,37 +303,3 @@ class ChannelGraph:
 
     def __repr__(self) -> str:
         return f"<ChannelGraph of {self.flat.name!r}: {str(self).splitlines()[0]}>"
-
-
-def _check_mask(group: ChannelGroup, mask: np.ndarray) -> np.ndarray:
-    rule = f"The mask of group {group.name!r} must "
-    if mask.shape != (group.size,):
-        raise ValueError(
-            f"{rule}have one element for each of its {group.size} units. Received: "
-            f"shape {mask.shape}."
-        )
-    if mask.dtype != np.bool_:
-        raise ValueError(f"{rule}be boolean. Received: dtype {mask.dtype}.")
-    if group.frozen and not mask.all():
-        raise ValueError(
-            f"{rule}keep every unit, because the group is frozen ({group.frozen}). "
-            f"Received: {int((~mask).sum())} units removed."
-        )
-    if not mask.any():
-        raise ValueError(f"{rule}keep at least one unit. Received: all False.")
-    return mask
-
-
-def _check_score(group: ChannelGroup, score: np.ndarray) -> np.ndarray:
-    rule = f"The scores of group {group.name!r} must "
-    if score.shape != (group.size,):
-        raise ValueError(
-            f"{rule}have one element for each of its {group.size} units. Received: "
-            f"shape {score.shape}."
-        )
-    if not np.isfinite(score).all():
-        raise ValueError(
-            f"{rule}be finite. Received: {int((~np.isfinite(score)).sum())} values "
-            "that are NaN or infinite."
-        )
-    return score

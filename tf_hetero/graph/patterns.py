@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 
 def matching(
@@ -30,7 +31,21 @@ def matching(
 
 
 def as_patterns(patterns: Iterable[str] | None) -> tuple[str, ...] | None:
-    """One pattern, or several, as a tuple; None stays None."""
+    """One pattern, or several, as a tuple; None stays None.
+
+    Raises:
+        ValueError: if one is no regular expression.
+    """
     if patterns is None:
         return None
-    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+    several = isinstance(patterns, Iterable) and not isinstance(patterns, str)
+    found: tuple[Any, ...] = tuple(patterns) if several else (patterns,)
+    for pattern in found:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                "Names are picked by regular expressions, one or a list of them. Received: "
+                f"{pattern!r} ({error}). A name as it is: re.escape(name)."
+            ) from error
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 
 from tf_hetero.data.batching import Batch
 from tf_hetero.data.losses import Objective
-from tf_hetero.graph.arguments import check_choice
+from tf_hetero.graph.arguments import check_at_least, check_choice
 from tf_hetero.graph.channels import ChannelGraph, Masks
 from tf_hetero.surgery.redrawing import redraw
 from tf_hetero.surgery.stripping import strip
@@ -171,6 +171,7 @@ class Generated(Method):
     def check_weights(self) -> None:
         """Raises `ValueError` for weights that there are not, or that cannot be kept."""
         check_choice("weights", self.weights, WEIGHTS)
+        check_at_least(0, width_multiplier=self.width_multiplier)
         if self.from_weights and self.width_multiplier not in (None, 1):
             raise ValueError(
                 "A model that keeps its weights cannot be widened: from_weights=True needs "

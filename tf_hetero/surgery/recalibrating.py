@@ -6,8 +6,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_hetero.data.batching import batches
+from tf_hetero.data.batching import batches, check_ends
 from tf_hetero.data.structures import input_tensors
+from tf_hetero.graph.arguments import check_whole
 from tf_hetero.graph.calls import Call, FlatGraph
 from tf_hetero.graph.tracing import flat_graph
 
@@ -33,8 +34,8 @@ def recalibrate_batchnorm(
         batch_size: examples a batch, for arrays.
 
     Raises:
-        ValueError: if there is no batch, `steps` is below 1, or a statistic is
-            not finite; the model is then as it was.
+        ValueError: if there is no batch, `steps` is below 1, the data never end, or a
+            statistic is not finite; the model is then as it was.
 
     Example:
 
@@ -50,8 +51,9 @@ def recalibrate_batchnorm(
         - Slimmable networks call it post-statistics (Universally Slimmable
           Networks and Improved Training Techniques, section 3.2).
     """
-    if steps is not None and steps < 1:
-        raise ValueError(f"`steps` must be at least 1. Received: steps={steps}")
+    check_whole(1, steps=steps, batch_size=batch_size)
+    if steps is None:
+        check_ends(dataset, "steps")
     graph = flat_graph(model)
     statistics = {
         id(call.operation): _Statistics(call.operation)

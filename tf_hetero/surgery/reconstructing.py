@@ -11,7 +11,7 @@ from keras import tree
 
 from tf_hetero.data.calibration import Inputs, calibration_batches
 from tf_hetero.data.structures import input_tensors
-from tf_hetero.graph.arguments import check_at_least
+from tf_hetero.graph.arguments import check_at_least, check_seed, check_whole
 from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.channels import ChannelGraph, Site
 from tf_hetero.graph.tracing import trace
@@ -46,9 +46,10 @@ class Calibration:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_at_least(2, examples=self.examples)
-        check_at_least(1, positions=self.positions)
-        check_at_least(0, memory=self.memory)
+        check_whole(2, examples=self.examples)
+        check_whole(1, positions=self.positions)
+        check_at_least(0, memory=self.memory, ridge=self.ridge)
+        check_seed(self.seed)
         if not self.ridge > 0:
             raise ValueError(f"`ridge` must be above 0. Received: {self.ridge}")
 

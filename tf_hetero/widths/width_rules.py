@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import tree
 
+from tf_hetero.graph.arguments import check_at_least, check_whole
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Ids, Site, Weight
 from tf_hetero.graph.patterns import as_patterns
 
@@ -70,10 +71,22 @@ class WidthRules:
     def __post_init__(self) -> None:
         for name in ("min_conv_fraction", "min_dense_fraction"):
             fraction = getattr(self, name)
+            check_at_least(-math.inf, **{name: fraction})
             if not 0 <= fraction <= 1:
                 raise ValueError(f"`{name}` must be from 0 to 1. Received: {fraction}")
+        for name in ("min_channels", "multiple_of"):
+            for value in _values(getattr(self, name)):
+                check_whole(1, **{name: value})
+        for value in _values(self.max_fraction):
+            check_at_least(-math.inf, max_fraction=value)
+            if not 0 < value <= 1:
+                raise ValueError(
+                    f"`max_fraction` must be above 0, at most 1. Received: {value}"
+                )
         for name in ("exclude", "only"):
             object.__setattr__(self, name, as_patterns(getattr(self, name)))
+        if self.only == ():
+            raise ValueError("`only` must name a group that may shrink. Received: none.")
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, as JSON knows them."""
@@ -102,8 +115,6 @@ class WidthRules:
         floors = self._floors(graph, channels_of)
         ceilings = graph.per_group(self.max_fraction, "max_fraction", 1.0)
         multiples = graph.per_group(self.multiple_of, "multiple_of", 1)
-        _check_each(ceilings, "max_fraction", lambda v: 0 < v <= 1, "above 0, at most 1")
-        _check_each(multiples, "multiple_of", lambda v: v >= 1, "at least 1")
         shrinkable = self._shrinkable(graph) - set(whole)
         allowed = []
         for index, group in enumerate(graph.groups):
@@ -122,7 +133,6 @@ class WidthRules:
 
     def _floors(self, graph: ChannelGraph, channels_of: dict[str, int]) -> dict[str, int]:
         least = graph.per_group(self.min_channels, "min_channels", 1)
-        _check_each(least, "min_channels", lambda v: v >= 1, "at least 1")
         classified = {group.name for group in read_by_classifiers(graph)}
         floors = {}
         for group, channels in zip(graph.groups, least, strict=True):
@@ -168,10 +178,12 @@ def reasons_of(graph: ChannelGraph) -> str:
     return "; ".join(f"{n} units: {why}" for why, n in graph.frozen_units.items())
 
 
-def _check_each(values: list, argument: str, holds: Any, rule: str) -> None:
-    for value in values:
-        if not holds(value):
-            raise ValueError(f"`{argument}` must be {rule}. Received: {value}")
+def _values(per_group: PerGroup) -> list[Any]:
+    """The numbers for all groups, or for those that a pattern matches."""
+    if not isinstance(per_group, Mapping):
+        return [per_group]
+    as_patterns(per_group)
+    return list(per_group.values())
 
 
 def _nothing_left(

@@ -6,6 +6,7 @@ from typing import Any, Unpack
 import keras
 import numpy as np
 
+from tf_hetero.graph.arguments import check_at_least, check_whole
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.dhp.reparameterizing import latent_vectors
@@ -59,10 +60,8 @@ class StopAtBudget(keras.callbacks.Callback):
         **more: Unpack[MoreBudgets],
     ) -> None:
         super().__init__()
-        if check_every < 1:
-            raise ValueError(
-                f"`check_every` must be at least 1. Received: check_every={check_every}"
-            )
+        check_whole(1, check_every=check_every)
+        check_at_least(0, stop_limit=stop_limit)
         split = split_budgets("StopAtBudget", macs, params, more, {})
         self.budgets, self._target = split
         self.check_every = check_every

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tf_hetero.data.batching import steps_of_an_epoch
-from tf_hetero.graph.arguments import check_at_least
+from tf_hetero.graph.arguments import check_at_least, check_whole
 from tf_hetero.graph.channels import ChannelGraph, Masks
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import (
@@ -87,7 +87,7 @@ class DHP(Generated):
 
     def __post_init__(self) -> None:
         check_at_least(0, l1_strength=self.l1_strength, stop_limit=self.stop_limit)
-        check_at_least(
+        check_whole(
             1,
             epochs=self.epochs,
             check_every=self.check_every,

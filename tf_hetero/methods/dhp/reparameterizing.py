@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import tree
 
+from tf_hetero.graph.arguments import check_whole
 from tf_hetero.graph.calls import Call
 from tf_hetero.graph.channels import ChannelGraph, Ids, Site, Weight
 from tf_hetero.graph.flattening import check_plain
@@ -77,10 +78,7 @@ def reparameterize(
     """
     graph = trace(model)
     check_plain(graph.model)
-    if embedding_dim < 1:
-        raise ValueError(
-            f"`embedding_dim` must be at least 1. Received: embedding_dim={embedding_dim}"
-        )
+    check_whole(1, embedding_dim=embedding_dim)
     check_shrinkable(graph)
     specs = _specs(graph, exclude)
     inputs = new_inputs(graph)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from tf_hetero.graph.arguments import check_at_least, check_choice
+from tf_hetero.graph.arguments import check_choice, check_whole
 from tf_hetero.methods.base import (
     Generated,
     Problem,
@@ -59,7 +59,7 @@ class LWDNA(Generated):
 
     def __post_init__(self) -> None:
         check_choice("criterion", self.criterion, sorted(CRITERIA))
-        check_at_least(1, embedding_dim=self.embedding_dim, batch_size=self.batch_size)
+        check_whole(1, embedding_dim=self.embedding_dim, batch_size=self.batch_size)
         self.check_weights()
 
     def search(self, problem: Problem) -> Scored:
