@@ -22,7 +22,7 @@ except ImportError as missing:
         "pip install -e '.[train]'."
     ) from missing
 
-from tools.experiment.commands import ending
+from tools.experiment.commands import claimed, ending
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for everything that is written.")
@@ -61,7 +61,8 @@ def main(argv: list[str]) -> None:
             for seed in experiment.seeds
             for name in chosen
         ]
-        finished = _finish(todo, experiment)
+        with claimed(workdir, "--workdir"):
+            finished = _finish(todo, experiment)
     if _UNTIL.value == "train":
         text = summaries.write(finished, workdir)
         print(f"\n{text}\nEverything is in {workdir}/")

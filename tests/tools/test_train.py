@@ -16,6 +16,7 @@ from reference import ROOT, assert_equal_outputs
 from configs import digits_lwdna, digits_mch
 from tf_hetero import datasets
 from tools.experiment import runs, settings, stages, summaries
+from tools.experiment.commands import claimed, ending
 
 pytest.importorskip("sklearn")
 QUICK = ("--config.epochs=1", "--config.seeds=(0,)")
@@ -154,6 +155,44 @@ def test_mistakes_in_settings_say_what_is_right():
 def hear_interrupts():
     """A shell starts what is in the background, such as these tests, deaf to them."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_one_process_at_a_time_works_in_a_folder(tmp_path):
+    """A lock of the system, which goes with its process: none is left behind."""
+    script = (
+        "import pathlib, sys\n"
+        "from tools.experiment.commands import claimed\n"
+        "with claimed(pathlib.Path(sys.argv[1]), '--workdir'):\n"
+        "    print('in', flush=True); sys.stdin.read()\n"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path / "new")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout.readline() == "in\n"
+    message = rf"--workdir={tmp_path}/new, where process {other.pid} does"
+    with pytest.raises(ValueError, match=message), claimed(tmp_path / "new", "--workdir"):
+        pass
+    other.kill()
+    other.wait()
+    for _ in range(2):
+        with claimed(tmp_path / "new", "--workdir"):
+            pass
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_what_stops_a_process_ends_with_a_line(number):
+    before = signal.getsignal(number)
+    with (
+        pytest.raises(SystemExit, match=r"Interrupted\. All is kept\."),
+        ending("All is kept."),
+    ):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    assert signal.getsignal(number) == before
 
 
 @pytest.mark.command
