@@ -17,6 +17,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from tools.experiment.commands import ending
+from tools.experiment.identity import read_record
 
 _MODEL = flags.DEFINE_string("model", None, "A trained network, as .keras.")
 _RESULTS = flags.DEFINE_string("results", None, "Folder of the result files.")
@@ -50,8 +51,8 @@ def main(argv: list[str]) -> None:
         missing = [run for run in wanted if not _path(*run).exists()]
         if missing:
             _run(missing)
-    for run in wanted:
-        result = json.loads(_path(*run).read_text())
+        results = [read_record(_path(*run)) for run in wanted]
+    for run, result in zip(wanted, results, strict=True):
         print(f"{_path(*run).stem}: {result['start']:.4f} -> {result['accuracy']:.4f}")
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from tools.experiment.commands import ending
+from tools.experiment.identity import read_record
 
 _MODEL = flags.DEFINE_string("model", None, "A trained network, as .keras.", required=True)
 _RESULTS = flags.DEFINE_string("results", None, "Folder of result files.", required=True)
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> None:
         missing = [cut for cut in wanted if not _path(*cut).exists()]
         if missing:
             _run(missing)
-    results = {cut: json.loads(_path(*cut).read_text()) for cut in wanted}
+        results = {cut: read_record(_path(*cut)) for cut in wanted}
     for (arm, number), result in results.items():
         print(
             f"by {arm}, set {number}: {100 * result['accuracy']:.2f} %, "

@@ -18,6 +18,7 @@ from typing import Any
 from absl import app, flags
 
 from tools.experiment.commands import ending
+from tools.experiment.identity import read_record
 
 _NETWORK = flags.DEFINE_string(
     "network", None, "Of tf_hetero.models, or else of keras.applications.", required=True
@@ -45,7 +46,7 @@ def main(argv: list[str]) -> None:
     with ending("Finished results are kept; the same command goes on."):
         if not path.exists():
             _measure(path)
-    result = json.loads(path.read_text())
+        result = read_record(path)
     print(f"{name}: {summary(result)}")
     if _PLOT.value:
         from tools.experiment.latency_figure import draw

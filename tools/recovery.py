@@ -19,6 +19,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from tools.experiment.commands import ending
+from tools.experiment.identity import read_record
 
 _MODEL = flags.DEFINE_string("model", None, "A trained network, as .keras.")
 _RESULTS = flags.DEFINE_string("results", None, "Folder of the result files.")
@@ -65,7 +66,7 @@ def main(argv: list[str]) -> None:
         missing = [cut for cut in wanted if not _path(cut).exists()]
         if missing:
             _run(missing)
-    results = [json.loads(_path(cut).read_text()) for cut in wanted]
+        results = [read_record(_path(cut)) for cut in wanted]
     print(table(results))
     if _BASE.value:
         print("\n".join(differences(results, _BASE.value)))

@@ -16,6 +16,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from tools.experiment.commands import ending
+from tools.experiment.identity import read_record
 
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "As in tf_hetero.datasets.load.")
 _RESULTS = flags.DEFINE_string("results", "results/structure_target", "Result files.")
@@ -45,7 +46,7 @@ def _result(name: str) -> dict[str, Any]:
         result = {"network": name, **_searched(name)}
         result |= circumstances("tools.structure_target")
         write_text(path, json.dumps(result, indent=1) + "\n")
-    return json.loads(path.read_text())
+    return read_record(path)
 
 
 def _searched(name: str) -> dict[str, Any]:

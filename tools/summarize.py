@@ -3,11 +3,13 @@ r"""Tables and pictures of the result files in a folder, whichever version wrote
 python -m tools.summarize --results=results/digits_lwdna --output=runs/digits_lwdna
 """
 
-import json
 import pathlib
 import sys
 
 from absl import app, flags
+
+from tools.experiment.commands import ending
+from tools.experiment.identity import read_record
 
 _RESULTS = flags.DEFINE_string("results", None, "Folder of result files.", required=True)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write to.", required=True)
@@ -24,7 +26,8 @@ def main(argv: list[str]) -> None:
         )
     from tools.experiment import summaries
 
-    results = [json.loads(file.read_text()) for file in files]
+    with ending("Nothing was written."):
+        results = [read_record(file) for file in files]
     print(summaries.write(results, pathlib.Path(_OUTPUT.value)))
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from tools.experiment.commands import ending
+from tools.experiment.identity import read_record
 
 _SEEDS = flags.DEFINE_list("seeds", ["0"], "Seeds of the search.")
 _ROWS = flags.DEFINE_list("rows", [], "Configs to search, without _lwdna; all if empty.")
@@ -64,7 +65,7 @@ def _result(row: str, criterion: str, seed: int) -> dict[str, Any]:
         result |= {**search(row, criterion, seed), **circumstances("tools.tables")}
         write_text(path, json.dumps(result, indent=1) + "\n")
         print(f"{path.stem}: {result['seconds']:.0f} s", file=sys.stderr, flush=True)
-    return json.loads(path.read_text())
+    return read_record(path)
 
 
 def search(row: str, criterion: str, seed: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from reference import ROOT
 import tf_hetero as th
 from tf_hetero import models
 from tools.experiment.checkpoints import Checkpoint
+from tools.experiment.identity import read_record
 
 pytest.importorskip("tensorflow")
 pytest.importorskip("sklearn")
@@ -154,9 +155,32 @@ def test_short_epochs_are_not_kept_each(tmp_path):
     assert checkpoint.epochs == 3 and not list(tmp_path.iterdir())
 
 
-def test_only_the_last_epoch_is_kept(tmp_path):
+@pytest.mark.parametrize("file", ["model.weights.h5", "state.json"])
+def test_an_epoch_that_is_damaged_is_left_out(file, tmp_path, capsys):
+    """The last two are kept: one flipped byte costs an epoch, not the training."""
     model, checkpoint = training(tmp_path)
-    model.fit(*batch(), epochs=3, verbose=0, callbacks=[checkpoint])
-    assert [folder.name for folder in tmp_path.iterdir()] == ["epoch-00003"]
+    model.fit(*batch(), epochs=2, verbose=0, callbacks=[checkpoint])
+    good = [np.array(w) for w in model.weights]
+    model.fit(*batch(), initial_epoch=2, epochs=3, verbose=0, callbacks=[checkpoint])
+    kept = sorted(folder.name for folder in tmp_path.iterdir())
+    assert kept == ["epoch-00002", "epoch-00003"]
+    place = tmp_path / "epoch-00003" / file
+    contents = bytearray(place.read_bytes())
+    contents[len(contents) // 2] ^= 255
+    place.write_bytes(contents)
+    again, restored = training(tmp_path)
+    assert restored.kept_epochs == restored.restore(again) == 2
+    assert "epoch-00003 is damaged and left out" in capsys.readouterr().out
+    for now, then in zip(again.weights, good, strict=True):
+        np.testing.assert_array_equal(now, then)
+    again.fit(*batch(), initial_epoch=2, epochs=3, verbose=0, callbacks=[restored])
+    assert training(tmp_path)[1].kept_epochs == 3
     checkpoint.remove()
     assert not tmp_path.exists()
+
+
+def test_records_that_are_damaged_are_named(tmp_path):
+    for text in ('{"half": ', "[1, 2]", "\x00"):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(ValueError, match=r"a\.json must hold.*Delete it, and the same"):
+            read_record(tmp_path / "a.json")

@@ -23,6 +23,7 @@ def neighbours(model: str, data_dir: str, results: str, percent: int = 50) -> No
         percent: of the MACs that go.
     """
     from tf_hetero.files import write_text
+    from tools.experiment.identity import read_record
     from tools.experiment.provenance import circumstances
 
     kinds = [(name, wide) for name in IMPORTANCES for wide in (False, True)]
@@ -36,7 +37,7 @@ def neighbours(model: str, data_dir: str, results: str, percent: int = 50) -> No
             side = side or _Side(model, data_dir)
             result = {**side.result(*kind, percent), **circumstances("tools.benchmark")}
             write_text(path, json.dumps(result, indent=1) + "\n")
-        print(path.stem, _shown(json.loads(path.read_text())), flush=True)
+        print(path.stem, _shown(read_record(path)), flush=True)
 
 
 def _shown(result: dict[str, Any]) -> str:

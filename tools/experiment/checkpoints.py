@@ -15,7 +15,9 @@ import keras
 import numpy as np
 
 from tf_hetero.files import replacing
-from tools.experiment.identity import refuse_other
+from tools.experiment.identity import file_digest, read_record, refuse_other
+
+_WEIGHTS = "model.weights.h5"
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -75,10 +77,10 @@ class Checkpoint(keras.callbacks.Callback):
         folder = self._last()
         if folder is None:
             return 0
-        state = json.loads((folder / "state.json").read_text())
+        state = read_record(folder / "state.json")
         refuse_other(self.folder, state["settings"], self.settings)
         model.optimizer.build(model.trainable_variables)
-        model.load_weights(folder / "model.weights.h5")
+        model.load_weights(folder / _WEIGHTS)
         self.epochs, self.seconds = state["epochs"], state["seconds"]
         self.history = state["history"]
         self._kept_epochs, self._kept_seconds = self.epochs, self.seconds
@@ -86,7 +88,9 @@ class Checkpoint(keras.callbacks.Callback):
         return self.epochs
 
     def _last(self) -> pathlib.Path | None:
-        return max(self.folder.glob("epoch-*"), default=None)
+        """The last epoch that is kept whole."""
+        kept = sorted(self.folder.glob("epoch-*"), reverse=True)
+        return next((folder for folder in kept if _is_whole(folder)), None)
 
     def on_epoch_begin(self, epoch, logs=None) -> None:
         del epoch, logs
@@ -120,11 +124,13 @@ class Checkpoint(keras.callbacks.Callback):
             "looks": self.looks,
             "settings": self.settings,
         }
-        earlier = list(self.folder.glob("epoch-*"))
+        # The one before stays, in case that this one is damaged later.
+        earlier = sorted(self.folder.glob("epoch-*"))[:-1]
         kept = self.folder / f"epoch-{self.epochs:05}"
         with replacing(kept, overwrite=True) as unfinished:
             unfinished.mkdir()
-            self.model.save_weights(unfinished / "model.weights.h5")
+            self.model.save_weights(unfinished / _WEIGHTS)
+            state["digest"] = file_digest(unfinished / _WEIGHTS)
             (unfinished / "state.json").write_text(json.dumps(state))
         for folder in earlier:
             if folder != kept:
@@ -133,3 +139,15 @@ class Checkpoint(keras.callbacks.Callback):
     def remove(self) -> None:
         """Forgets everything, once what came of it is kept elsewhere."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _is_whole(folder: pathlib.Path) -> bool:
+    """Whether an epoch is as it was written; one that is damaged is named."""
+    try:
+        digest = read_record(folder / "state.json").get("digest")
+    except ValueError:
+        digest = ""
+    if digest == file_digest(folder / _WEIGHTS):
+        return True
+    print(f"{folder} is damaged and left out.", flush=True)
+    return False

@@ -28,6 +28,27 @@ def refuse_other(where: Any, kept: Mapping[str, Any], wanted: Mapping[str, Any])
         )
 
 
+def read_record(path: pathlib.Path) -> dict[str, Any]:
+    """What a JSON file holds that one of the commands wrote.
+
+    Raises:
+        ValueError: naming the file, if it is damaged.
+    """
+    try:
+        record = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{path} must hold what was written to it. Received: a file that is damaged "
+            f"({error}). Delete it, and the same command makes it anew."
+        ) from error
+    if not isinstance(record, dict):
+        raise ValueError(
+            f"{path} must hold a JSON object. Received: {type(record).__name__}. Delete "
+            "it, and the same command makes it anew."
+        )
+    return record
+
+
 def file_digest(path: str | pathlib.Path) -> str:
     """A hash of what a file holds; empty for no file."""
     if not pathlib.Path(path).is_file():

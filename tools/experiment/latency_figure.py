@@ -1,10 +1,10 @@
 """The picture of milliseconds over MACs."""
 
-import json
 import pathlib
 from typing import Any
 
 from tools.experiment.figures import legend, new_figure, palette, save_figure
+from tools.experiment.identity import read_record
 
 
 def draw(folder: pathlib.Path, path: pathlib.Path) -> None:
@@ -12,7 +12,7 @@ def draw(folder: pathlib.Path, path: pathlib.Path) -> None:
 
     On the left what was measured over the MACs, on the right over what was predicted.
     """
-    results = [json.loads(one.read_text()) for one in sorted(folder.glob("*.json"))]
+    results = [read_record(one) for one in sorted(folder.glob("*.json"))]
     figure, axes = new_figure(11, 4.6, columns=2)
     colors = palette([_name(result) for result in results])
     for result in results:

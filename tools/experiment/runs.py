@@ -10,7 +10,12 @@ import keras
 import tf_hetero
 from tf_hetero.files import replacing, save_model, write_text
 from tools.experiment.arms import Arm
-from tools.experiment.identity import devices, file_digest, refuse_other
+from tools.experiment.identity import (
+    devices,
+    file_digest,
+    read_record,
+    refuse_other,
+)
 from tools.experiment.networks import cost
 from tools.experiment.provenance import circumstances
 from tools.experiment.settings import Settings
@@ -49,7 +54,7 @@ def stored_result(run: Run, settings: Settings, data: str) -> dict[str, Any] | N
     """
     if not run.result_file.exists():
         return None
-    result = json.loads(run.result_file.read_text())
+    result = read_record(run.result_file)
     if result.get("format") != FORMAT:
         raise ValueError(
             f"Results must be of format {FORMAT}, which holds a method's own settings. "

@@ -21,7 +21,7 @@ import tf_hetero
 from tf_hetero.files import save_model, write_text
 from tools.experiment.arms import Arm
 from tools.experiment.checkpoints import Checkpoint
-from tools.experiment.identity import devices, file_digest
+from tools.experiment.identity import devices, file_digest, read_record
 from tools.experiment.networks import build_network, check_fits, new_network
 from tools.experiment.settings import Settings
 from tools.experiment.tasks import task_of
@@ -155,15 +155,15 @@ class Stages:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         path = self.folder / f"{name}-{digest}.keras"
         record = path.with_suffix(".json")
-        if not (record.exists() and path.exists()):
+        if not _is_whole(path, record):
             start = time.perf_counter()
             model, found = make()
             seconds = round(time.perf_counter() - start, 2)
             save_model(tf_hetero.strip(model, {}), path)
-            text = json.dumps({"seconds": seconds, **found, "settings": depends})
-            write_text(record, text)
+            found |= {"digest": file_digest(path), "settings": depends}
+            write_text(record, json.dumps({"seconds": seconds, **found}))
         # Loaded in any case: a second call trains the very same model.
-        return self._loaded(path), json.loads(record.read_text())
+        return self._loaded(path), read_record(record)
 
     def _loaded(
         self, path: pathlib.Path, setting: str = "distillation.teacher"
@@ -176,6 +176,20 @@ class Stages:
         model = keras.models.load_model(path)
         check_fits(model, task_of(self.settings).shapes(self.pictures), str(path))
         return model
+
+
+def _is_whole(path: pathlib.Path, record: pathlib.Path) -> bool:
+    """Whether a model and its record are there, as they were written."""
+    if not (record.exists() and path.exists()):
+        return False
+    try:
+        digest = read_record(record).get("digest")
+    except ValueError:
+        digest = ""
+    if digest == file_digest(path):
+        return True
+    print(f"{path} is damaged and made anew.", flush=True)
+    return False
 
 
 def _drawn_anew(network: keras.Model) -> keras.Model:
