@@ -165,6 +165,18 @@ def test_logits_that_are_taken_for_probabilities_are_said(activation, loss, mess
             th.latent_saliency(network(activation), X, Y, loss)
 
 
+def test_targets_may_have_another_size_than_costs_are_counted_for():
+    """A network of any size learns on patches, and is counted on a whole picture."""
+    inputs = keras.Input((None, None, 3))
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name="a")(inputs)
+    model = randomize(keras.Model(inputs, layers.Conv2D(3, 3, padding="same")(x)))
+    small = th.shrink(model, (X, X), "mse", macs=0.5, input_shape=(64, 64, 3))
+    counts = [th.count(m, input_shape=(64, 64, 3)).macs for m in (model, small)]
+    assert counts[1] <= 0.5 * counts[0]
+    with pytest.raises(ValueError, match="needs a target for each output"):
+        th.shrink(model, (X, X[..., :1]), "mse", macs=0.5, input_shape=(64, 64, 3))
+
+
 def test_a_target_for_one_output_may_lack_its_axis():
     """Keras adds it."""
     inputs = keras.Input((4,))

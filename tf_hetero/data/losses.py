@@ -77,8 +77,16 @@ class Objective:
         example_count(x, y, *([] if sample_weight is None else [sample_weight]))
         check_inputs(flat, x)
         makers = {out.key: call.operation for call in flat.calls for out in call.outputs}
+        # The model's own shapes: those of the graph may be one size of many.
+        own = tree.flatten(structures(flat.model)[1])
+        shapes = {
+            tensor.key: tuple(output.shape)
+            for tensor, output in zip(tree.flatten(flat.outputs), own, strict=True)
+        }
         for tensor, target, loss in _outputs(flat, y, self.loss):
             _check_target(tensor, target, loss)
+            if _is_one_of(loss, (*_ELEMENTWISE, *_OF_DISTRIBUTIONS)):
+                _check_shape(shapes[tensor.key], target, loss)
             _warn_of_logits(makers.get(tensor.key), loss)
 
 
@@ -135,8 +143,6 @@ def _check_target(tensor: Tensor, target: Any, loss: Any) -> None:
             f"targets of shape {tuple(target.shape)} for outputs of shape {tensor.shape}. "
             "For labels take the sparse loss."
         )
-    if _is_one_of(loss, (*_ELEMENTWISE, *_OF_DISTRIBUTIONS)):
-        _check_shape(tensor, target, loss)
     if not _is_one_of(loss, _OF_LABELS):
         return
     classes = tensor.shape[-1] or 1
@@ -183,16 +189,16 @@ def _warn_of_logits(operation: Any, loss: Any) -> None:
     )
 
 
-def _check_shape(tensor: Tensor, target: Any, loss: Any) -> None:
+def _check_shape(shape: tuple[int | None, ...], target: Any, loss: Any) -> None:
     """Raises `ValueError` for targets that would be broadcast against the outputs."""
-    given, wanted = tuple(target.shape[1:]), tuple(tensor.shape[1:])
+    given, wanted = tuple(target.shape[1:]), shape[1:]
     if wanted[-1:] == (1,) and given == wanted[:-1]:
         return  # Keras adds an axis of length one
     pairs = itertools.zip_longest(given, wanted, fillvalue=0)
     if any(want is not None and size != want for size, want in pairs):
         raise ValueError(
             f"{_name(loss)} needs a target for each output. Received: targets of shape "
-            f"{tuple(target.shape)} for outputs of shape {tensor.shape}."
+            f"{tuple(target.shape)} for outputs of shape {shape}."
         )
 
 
