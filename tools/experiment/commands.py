@@ -20,7 +20,9 @@ def ending(kept: str) -> Iterator[None]:
     Args:
         kept: sentences that say what is kept, and how to go on.
     """
-    earlier = {number: signal.signal(number, _interrupt) for number in _STOPPING}
+    # What is ignored, as under nohup, stays ignored.
+    heard = [n for n in _STOPPING if signal.getsignal(n) == signal.SIG_DFL]
+    earlier = {number: signal.signal(number, _interrupt) for number in heard}
     try:
         yield
     except (ValueError, ImportError) as error:
