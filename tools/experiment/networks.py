@@ -53,10 +53,11 @@ def new_network(
         method = method.replace(steps_per_epoch=steps)
     if not method.keeps_weights:
         method = method.replace(width_multiplier=1.0)
-    data, loss = unlabelled(pictures, settings, seed), None
     if method.needs_targets:
         data = some.training_batches(method.batch_size, seed, first_epoch)
         loss = task_of(settings).loss
+    else:
+        data, loss = unlabelled(pictures, settings, seed), None
     network = tf_hetero.shrink(
         pretrained or build_network(settings, pictures, arm.width),
         data,

@@ -5,7 +5,7 @@ Arms, searches, seeds, checkpoints and results know no task.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -174,10 +174,8 @@ class Restoration(Task):
         That is of the noisy picture, or of the small one made larger (bicubic).
         """
         found: dict[str, list] = {"psnr": [], "ssim": [], "floor": []}
-        shave = self.settings.restoration.shave
-        for x, truth in data.pairs(name):
-            white = WHITE / data.white
-            restored = restore(model, x, _TILE) * white
+        shave, white = self.settings.restoration.shave, WHITE / data.white
+        for x, restored, truth in self.restored(model, data, name):
             undone = resize_bicubic(x, data.degradation.scale) * white
             for key, value in (
                 ("psnr", psnr(restored, truth, shave)),
@@ -186,6 +184,11 @@ class Restoration(Task):
             ):
                 found[key].append(round(value, 4))
         return found
+
+    def restored(self, model: keras.Model, data: Patches, name: str) -> Iterator[tuple]:
+        """Each picture of a test set: the input, what is made of it, and the truth."""
+        for x, truth in data.pairs(name):
+            yield x, restore(model, x, _TILE) * (WHITE / data.white), truth
 
 
 class WholePictures(keras.callbacks.Callback):
@@ -205,8 +208,9 @@ class WholePictures(keras.callbacks.Callback):
         if epoch + 1 not in self._epochs or logs is None:
             return
         name = next(iter(self._data.tests))
-        found = self._task.compared(self.model, self._data, name)
-        logs["val_psnr"] = float(np.mean(found["psnr"]))
+        shave = self._task.settings.restoration.shave
+        made = self._task.restored(self.model, self._data, name)
+        logs["val_psnr"] = float(np.mean([psnr(y, truth, shave) for _, y, truth in made]))
         print(f"{name}: {logs['val_psnr']:.2f} dB", flush=True)
 
 
