@@ -44,11 +44,7 @@ def spread(
 def check_mask(group: Any, mask: np.ndarray) -> np.ndarray:
     """The mask of a group; `ValueError` unless it is one."""
     rule = f"The mask of group {group.name!r} must "
-    if mask.shape != (group.size,):
-        raise ValueError(
-            f"{rule}have one element for each of its {group.size} units. Received: "
-            f"shape {mask.shape}."
-        )
+    _check_size(group, mask, rule)
     if mask.dtype != np.bool_:
         raise ValueError(f"{rule}be boolean. Received: dtype {mask.dtype}.")
     if group.frozen and not mask.all():
@@ -64,11 +60,7 @@ def check_mask(group: Any, mask: np.ndarray) -> np.ndarray:
 def check_score(group: Any, score: np.ndarray) -> np.ndarray:
     """The scores of a group; `ValueError` unless they are numbers, one a unit."""
     rule = f"The scores of group {group.name!r} must "
-    if score.shape != (group.size,):
-        raise ValueError(
-            f"{rule}have one element for each of its {group.size} units. Received: "
-            f"shape {score.shape}."
-        )
+    _check_size(group, score, rule)
     if score.dtype.kind not in "biuf":
         raise ValueError(f"{rule}be real numbers. Received: dtype {score.dtype}.")
     if not np.isfinite(score).all():
@@ -77,3 +69,11 @@ def check_score(group: Any, score: np.ndarray) -> np.ndarray:
             "that are NaN or infinite."
         )
     return score
+
+
+def _check_size(group: Any, array: np.ndarray, rule: str) -> None:
+    if array.shape != (group.size,):
+        raise ValueError(
+            f"{rule}have one element for each of its {group.size} units. Received: "
+            f"shape {array.shape}."
+        )

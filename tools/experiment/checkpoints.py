@@ -15,7 +15,12 @@ import keras
 import numpy as np
 
 from tf_hetero.files import replacing
-from tools.experiment.identity import file_digest, read_record, refuse_other
+from tools.experiment.identity import (
+    file_digest,
+    is_whole,
+    read_record,
+    refuse_other,
+)
 
 _WEIGHTS = "model.weights.h5"
 
@@ -143,11 +148,7 @@ class Checkpoint(keras.callbacks.Callback):
 
 def _is_whole(folder: pathlib.Path) -> bool:
     """Whether an epoch is as it was written; one that is damaged is named."""
-    try:
-        digest = read_record(folder / "state.json").get("digest")
-    except ValueError:
-        digest = ""
-    if digest == file_digest(folder / _WEIGHTS):
+    if is_whole(folder / "state.json", folder / _WEIGHTS):
         return True
     print(f"{folder} is damaged and left out.", flush=True)
     return False

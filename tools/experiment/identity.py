@@ -49,6 +49,15 @@ def read_record(path: pathlib.Path) -> dict[str, Any]:
     return record
 
 
+def is_whole(record: pathlib.Path, file: pathlib.Path) -> bool:
+    """Whether a file is the one whose digest its record holds, and the record readable."""
+    try:
+        digest = read_record(record).get("digest")
+    except ValueError:
+        return False
+    return bool(digest) and digest == file_digest(file)
+
+
 def file_digest(path: str | pathlib.Path) -> str:
     """A hash of what a file holds; empty for no file."""
     if not pathlib.Path(path).is_file():

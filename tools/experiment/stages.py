@@ -21,7 +21,7 @@ import tf_hetero
 from tf_hetero.files import save_model, write_text
 from tools.experiment.arms import Arm
 from tools.experiment.checkpoints import Checkpoint
-from tools.experiment.identity import devices, file_digest, read_record
+from tools.experiment.identity import devices, file_digest, is_whole, read_record
 from tools.experiment.networks import build_network, check_fits, new_network
 from tools.experiment.settings import Settings
 from tools.experiment.tasks import task_of
@@ -182,11 +182,7 @@ def _is_whole(path: pathlib.Path, record: pathlib.Path) -> bool:
     """Whether a model and its record are there, as they were written."""
     if not (record.exists() and path.exists()):
         return False
-    try:
-        digest = read_record(record).get("digest")
-    except ValueError:
-        digest = ""
-    if digest == file_digest(path):
+    if is_whole(record, path):
         return True
     print(f"{path} is damaged and made anew.", flush=True)
     return False

@@ -62,7 +62,7 @@ class HyperStructureSearch(keras.Model):
         scaling_rate: learning rate of these scales, the paper's beta.
         temperature: of the sigmoid behind the gates, the paper's tau.
         backward_pruning: added to the noise of the gates: the c of the supplement (D, 3),
-            with which nearly the whole model is begun with. Eq. 2 has none: 0 (63 %).
+            with which nearly the whole model is begun. Eq. 2 has none: 0 (63 %).
         widths: floors and which groups may shrink, as in `select`; no floor but one
             channel if None. The most probable units fill what a sample leaves below a
             floor. `max_fraction` and `multiple_of` are of what `strip` makes; samples do
