@@ -37,6 +37,12 @@ def check_at_least(least: float, **values: Any) -> None:
     _check_each(numbers.Real, "a number", least, values)
 
 
+def check_number(**values: Any) -> None:
+    """Raises `ValueError` unless each value (None is let through) is a real number."""
+    for name, value in values.items():
+        _check_kind(numbers.Real, "a number", name, value)
+
+
 def check_whole(least: int, **values: Any) -> None:
     """As `check_at_least`, for whole numbers."""
     _check_each(numbers.Integral, "a whole number", least, values)
@@ -53,7 +59,11 @@ def _check_each(kind: Any, what: str, least: float, values: Mapping[str, Any]) -
     for name, value in values.items():
         if value is None:
             continue
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ValueError(f"`{name}` must be {what}. Received: {name}={value!r}")
+        _check_kind(kind, what, name, value)
         if not value >= least:
             raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value}")
+
+
+def _check_kind(kind: Any, what: str, name: str, value: Any) -> None:
+    if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        raise ValueError(f"`{name}` must be {what}. Received: {name}={value!r}")

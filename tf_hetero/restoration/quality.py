@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from tf_hetero.datasets.degrading import WHITE
 from tf_hetero.extras import needed
 
-WHITE = 255.0
 # MATLAB's rgb2ycbcr, of colours up to 255: Y lies between 16 and 235.
 _Y, _BLACK = np.array([65.481, 128.553, 24.966]) / 255, 16.0
 

@@ -1,13 +1,12 @@
 """Widening: every channel group grows by one factor."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
-from tf_hetero.graph.arguments import check_at_least, check_whole
+from tf_hetero.graph.arguments import check_number, check_whole
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.constants import with_constants
 from tf_hetero.graph.tracing import trace
@@ -54,7 +53,7 @@ def widen(
         - The Heterogeneity Hypothesis, section 4 (the network is widened by
           beta before it is shrunk).
     """
-    check_at_least(-math.inf, width_multiplier=width_multiplier)
+    check_number(width_multiplier=width_multiplier)
     check_whole(0, seed=seed)
     graph = with_constants(trace(model, grouped="blocks"))
     sizes = _widened_sizes(graph, width_multiplier, exclude)

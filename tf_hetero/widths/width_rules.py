@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import tree
 
-from tf_hetero.graph.arguments import check_at_least, check_whole
+from tf_hetero.graph.arguments import check_number, check_whole
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Ids, Site, Weight
 from tf_hetero.graph.patterns import as_patterns
 
@@ -71,14 +71,14 @@ class WidthRules:
     def __post_init__(self) -> None:
         for name in ("min_conv_fraction", "min_dense_fraction"):
             fraction = getattr(self, name)
-            check_at_least(-math.inf, **{name: fraction})
+            check_number(**{name: fraction})
             if not 0 <= fraction <= 1:
                 raise ValueError(f"`{name}` must be from 0 to 1. Received: {fraction}")
         for name in ("min_channels", "multiple_of"):
             for value in _values(getattr(self, name)):
                 check_whole(1, **{name: value})
         for value in _values(self.max_fraction):
-            check_at_least(-math.inf, max_fraction=value)
+            check_number(max_fraction=value)
             if not 0 < value <= 1:
                 raise ValueError(
                     f"`max_fraction` must be above 0, at most 1. Received: {value}"

@@ -16,7 +16,8 @@ from tools.experiment.identity import file_digest, refuse_other
 from tools.experiment.litert_files import images, measured, table
 from tools.experiment.networks import check_fits
 from tools.experiment.provenance import circumstances
-from tools.experiment.tasks import logits_loss
+from tools.experiment.settings import Settings
+from tools.experiment.tasks import logits_loss, task_of
 
 ZEROS, CLUSTERS = 0.5, 32
 
@@ -67,8 +68,7 @@ def deploy(
     model: keras.Model, pictures: datasets.Pictures, options: Options, folder: pathlib.Path
 ) -> str:
     """Makes what is missing of networks and files; returns the table."""
-    wanted = (None, *pictures.input_shape), (None, pictures.classes)
-    check_fits(model, wanted, "--model")
+    check_fits(model, task_of(Settings()).shapes(pictures), "--model")
     networks = {"original": model, "shrunk": _shrunk(model, pictures, options, folder)}
     files = {
         (name, precision): _file(network, name, precision, pictures, options, folder)
