@@ -28,7 +28,7 @@ def test_sets(results: Sequence[dict[str, Any]]) -> list[str]:
 def summary(results: Sequence[dict[str, Any]], test_set: str = "") -> dict[str, Any]:
     """Mean and spread of each arm on a test set, and its differences from the baseline.
 
-    Scores are accuracies in percent, or PSNRs in dB.
+    Scores are accuracies from 0 to 1, or PSNRs in dB.
     """
     arms = {}
     for arm in _arms(results):
@@ -58,15 +58,15 @@ def _arms(results: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _score(run: dict[str, Any], test_set: str) -> float:
-    return run["psnr"][test_set] if test_set else 100 * run["accuracy"]
+    return run["psnr"][test_set] if test_set else run["accuracy"]
 
 
 def _beside(run: dict[str, Any], test_set: str) -> float | None:
     """What is shown beside the score: SSIM, or the accuracy on training pictures."""
     if test_set:
-        return 100 * run["ssim"][test_set]
+        return run["ssim"][test_set]
     history = run.get("history")
-    return 100 * history["accuracy"][-1] if history else None
+    return history["accuracy"][-1] if history else None
 
 
 def _paired(arms: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -91,7 +91,7 @@ def _mean_or_none(values: list) -> float | None:
 
 def table(summarized: dict[str, Any], test_set: str = "") -> str:
     """The results on a test set as a Markdown table."""
-    arms = summarized["arms"]
+    arms, unit = summarized["arms"], 1 if test_set else 100  # dB, or percent
     seeds = sorted({s for arm in arms.values() for s in arm["scores"]}, key=int)
     head = ["network", *(f"seed {seed}" for seed in seeds), "mean ± std", "difference"]
     head += ["SSIM in %" if test_set else "training"]
@@ -103,10 +103,10 @@ def table(summarized: dict[str, Any], test_set: str = "") -> str:
         rows.append(
             [
                 shown_name(arm),
-                *(_shown(values["scores"].get(seed)) for seed in seeds),
-                f"{_shown(values['mean'])} ± {_shown(values['spread'])}",
-                f"{statistics.mean(differences):+.2f}" if differences else "",
-                _shown(values["beside"]),
+                *(_shown(values["scores"].get(seed), unit) for seed in seeds),
+                f"{_shown(values['mean'], unit)} ± {_shown(values['spread'], unit)}",
+                f"{unit * statistics.mean(differences):+.2f}" if differences else "",
+                _shown(values["beside"], 100),
                 *(f"{values[key]:,.0f}" for key in ("macs", "papers_flops", "params")),
                 "" if seconds is None else f"{seconds:.1f}",
             ]
@@ -120,18 +120,18 @@ def table(summarized: dict[str, Any], test_set: str = "") -> str:
         "on the augmented training pictures in that epoch.\n"
     )
     if any(summarized["paired_difference"].values()):
-        unit = "dB" if test_set else "points"
-        text += f"\nMinus the baseline, seed by seed, in {unit}:\n\n"
+        named = "dB" if test_set else "points"
+        text += f"\nMinus the baseline, seed by seed, in {named}:\n\n"
     for arm, differences in summarized["paired_difference"].items():
         if differences:
-            shown = ", ".join(f"{d:+.2f}" for d in differences.values())
-            mean = statistics.mean(differences.values())
+            shown = ", ".join(f"{unit * d:+.2f}" for d in differences.values())
+            mean = unit * statistics.mean(differences.values())
             text += f"- {shown_name(arm)}: {shown} (mean {mean:+.2f})\n"
     return text
 
 
-def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _shown(value: float | None, unit: int) -> str:
+    return "" if value is None else f"{unit * value:.2f}"
 
 
 def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
