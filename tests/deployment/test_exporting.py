@@ -151,6 +151,15 @@ def test_ranges_are_measured_on_the_representative_inputs(tmp_path):
         th.export(linear, tmp_path / "a", "litert", "int8", x, representative=x / 100)
 
 
+def test_without_examples_the_representative_inputs_are_compared_on(tmp_path):
+    """Noise lies outside of a range of 0 to 1e-3, and nothing would be left of it."""
+    inputs = keras.Input((6,))
+    linear = keras.Model(inputs, keras.layers.Dense(3, use_bias=False)(inputs))
+    x = np.random.default_rng(0).random((40, 6), "float32") / 1000
+    exported = th.export(linear, tmp_path / "a", "litert", "int8", representative=x)
+    assert exported.given and exported.examples == 8 and exported.max_difference < 0.05
+
+
 def test_onnx(model, x, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")

@@ -19,8 +19,9 @@ from tf_hetero.deployment.conversion import (
     write_onnx,
     write_savedmodel,
 )
+from tf_hetero.deployment.examples import compared_and_measured
 from tf_hetero.deployment.records import check_record_place, record_place
-from tf_hetero.deployment.signatures import Signature, input_names, make_signature
+from tf_hetero.deployment.signatures import Signature, make_signature
 from tf_hetero.files import check_free, replacing
 from tf_hetero.graph.arguments import check_at_least
 from tf_hetero.graph.channels import ChannelGraph
@@ -39,7 +40,6 @@ TOLERANCES = {
     "litert_int8": 0.3,
     "onnx": 1e-5,
 }
-NOISE_EXAMPLES = 8
 
 
 def export(
@@ -71,7 +71,8 @@ def export(
         quantization: for `"litert"`: None (float32), `"float16"` or `"dynamic"`
             (weights of 16 or 8 bits), or `"int8"`, inputs and outputs included.
         examples: real inputs to compare on, an array `(examples, ...)` or one for each
-            input, as a list or by name. Noise if None.
+            input, as a list or by name. If None the first of `representative`, noise
+            if that is None, too.
         representative: inputs of the same form, on which `"int8"` measures the ranges of
             all activations; `examples` if None.
         preprocessing: function that comes before the model, in the same file; takes the
@@ -119,15 +120,13 @@ def export(
     _check_class_names(class_names, format)
     if format == "onnx":
         check_onnx()
-    if representative is None:
-        representative = examples
-    if kind == "litert_int8" and representative is None:
+    if kind == "litert_int8" and representative is None and examples is None:
         raise ValueError(
             "quantization='int8' measures the ranges of all activations on real inputs. "
             "Received: representative=None. Give some hundreds of training inputs."
         )
-    arrays = _arrays(model, examples, preprocessing)
-    ranges = _arrays(model, representative, preprocessing)
+    given = examples is not None or representative is not None
+    arrays, ranges = compared_and_measured(model, examples, representative, preprocessing)
     signature = make_signature(model, arrays, preprocessing, postprocessing, class_names)
     expected = _expected(signature, arrays)
     limit = TOLERANCES[kind] if tolerance is None else tolerance
@@ -142,7 +141,7 @@ def export(
             inputs=_described(arrays),
             outputs=_described(expected),
             examples=len(next(iter(arrays.values()))),
-            given=examples is not None,
+            given=given,
             max_difference=difference,
             tolerance=limit,
             agreement=_agreement(expected, actual),
@@ -190,77 +189,6 @@ def _check_class_names(class_names: Sequence[str] | None, format: str) -> None:
             "`class_names` are strings, which only a SavedModel gives. Received: "
             f"format={format!r}. Keep the names beside the file."
         )
-
-
-def _arrays(model: Any, examples: Any, preprocessing: Any) -> dict[str, np.ndarray]:
-    """The examples by the names of the inputs; noise if there are none."""
-    if isinstance(examples, Mapping):
-        arrays = {name: np.asarray(array) for name, array in examples.items()}
-    elif examples is not None:
-        many = examples if isinstance(examples, (list, tuple)) else [examples]
-        names = input_names(model)
-        if preprocessing and len(many) != len(names):
-            names = [f"input_{number}" for number in range(len(many))]
-        arrays = dict(zip(names, map(np.asarray, many), strict=False))
-    elif preprocessing:
-        return {}
-    else:
-        arrays = _noise(model)
-    if not preprocessing:
-        _check_examples(model, arrays)
-        tensors = zip(input_names(model), model.inputs, strict=True)
-        arrays = {name: _typed(name, arrays[name], tensor) for name, tensor in tensors}
-    # NumPy has no array of byte strings without pickle but one of fixed length.
-    return {n: a.astype("S") if a.dtype.kind in "OU" else a for n, a in arrays.items()}
-
-
-def _noise(model: Any) -> dict[str, np.ndarray]:
-    rng, arrays = np.random.default_rng(0), {}
-    for name, tensor in zip(input_names(model), model.inputs, strict=True):
-        if None in tensor.shape[1:]:
-            raise ValueError(
-                "An input of open size needs `examples`. Received: no examples for "
-                f"{name!r} of shape {tuple(tensor.shape)}"
-            )
-        shape = (tensor.shape[0] or NOISE_EXAMPLES, *tensor.shape[1:])
-        dtype = keras.backend.standardize_dtype(tensor.dtype)
-        integers = dtype.startswith(("int", "uint"))
-        values = rng.integers(0, 128, shape) if integers else rng.standard_normal(shape)
-        arrays[name] = values.astype(dtype)
-    return arrays
-
-
-def _check_examples(model: Any, arrays: Mapping[str, np.ndarray]) -> None:
-    wanted = {
-        name: tuple(tensor.shape[1:])
-        for name, tensor in zip(input_names(model), model.inputs, strict=True)
-    }
-    given = {name: array.shape[1:] for name, array in arrays.items()}
-    fits = set(given) == set(wanted) and all(
-        len(given[name]) == len(shape)
-        and all(size in (None, got) for size, got in zip(shape, given[name], strict=True))
-        for name, shape in wanted.items()
-    )
-    if not fits or len({len(array) for array in arrays.values()}) != 1:
-        raise ValueError(
-            "`examples` must hold one array (examples, *shape) for each input, with shapes "
-            f"{wanted}. Received: { ({n: a.shape for n, a in arrays.items()}) }"
-        )
-
-
-def _typed(name: str, array: np.ndarray, tensor: Any) -> np.ndarray:
-    """An array in the type of its input, as `predict` takes it, too."""
-    import tensorflow as tf
-
-    wanted = tf.as_dtype(keras.backend.standardize_dtype(tensor.dtype)).as_numpy_dtype
-    if np.dtype(wanted).kind == "O" and array.dtype.kind in "OSU":
-        return array
-    if not np.can_cast(array.dtype, wanted, "same_kind"):
-        raise ValueError(
-            "`examples` must have the types of the inputs, or such as fit in. Received: "
-            f"{array.dtype} for {name!r}, which is {np.dtype(wanted)}. Convert them."
-        )
-    return array.astype(wanted)
 
 
 def _write(signature: Signature, kind: str, arrays, place: pathlib.Path) -> None:
