@@ -149,7 +149,7 @@ def run(tmp_path, *arguments):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-@pytest.mark.command
+@pytest.mark.long
 def test_a_regression_keeps_the_stored_result_and_exits_with_1(tmp_path):
     path = tmp_path / "results" / "applications.MobileNet.json"
     path.parent.mkdir()

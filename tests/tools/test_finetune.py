@@ -27,7 +27,7 @@ def run(tmp_path, *arguments):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-@pytest.mark.command
+@pytest.mark.long
 def test_every_start_is_trained_once(tmp_path):
     keras.utils.set_random_seed(0)
     models.DigitsNet().save(tmp_path / "digits.keras")

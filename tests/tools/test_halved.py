@@ -13,7 +13,7 @@ from tf_hetero import models
 pytest.importorskip("sklearn")
 
 
-@pytest.mark.command
+@pytest.mark.long
 def test_all_are_as_fast_and_made_once(tmp_path):
     keras.utils.set_random_seed(0)
     network = tmp_path / "digits.keras"

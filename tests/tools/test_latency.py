@@ -8,7 +8,7 @@ import pytest
 from reference import ROOT
 
 
-@pytest.mark.command
+@pytest.mark.long
 def test_a_network_is_measured_once(tmp_path):
     command = [sys.executable, "-m", "tools.latency", "--network=DigitsNet"]
     command += [f"--results={tmp_path}/results", f"--plot={tmp_path}/plot.png"]

@@ -21,7 +21,7 @@ def run(tmp_path, *arguments):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
-@pytest.mark.command
+@pytest.mark.long
 def test_every_criterion_is_measured_once(tmp_path):
     keras.utils.set_random_seed(0)
     network = tmp_path / "digits.keras"

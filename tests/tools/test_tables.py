@@ -145,7 +145,7 @@ def command(folder, *arguments):
     )
 
 
-@pytest.mark.command
+@pytest.mark.long
 def test_a_row_is_searched_once(tmp_path):
     arguments = ("--rows=tiny_mobilenetv3_small", "--batch_size=4")
     done = command(tmp_path, *arguments, f"--output={tmp_path}/table.md")
