@@ -1,13 +1,9 @@
 """The facade from end to end, and two devices against one."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
+from two_devices import run_on_two_devices
 
 import tf_hetero as th
 from tf_hetero import models
@@ -121,19 +117,10 @@ def test_comparison_shows_widths_and_costs():
 
 
 DEVICES = """
-import sys
-sys.path.insert(0, sys.argv[1])
-import numpy as np, tensorflow as tf
 from reference import float32_tolerance
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2)
-import contextlib, keras, tf_hetero as th
-two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 rng = np.random.default_rng(0)
 x, y = rng.random((9, 8, 8, 1), "float32"), rng.integers(4, size=9)
-results = []
-for scope in (contextlib.nullcontext(), two.scope()):
+for scope in scopes:
     with scope:
         keras.utils.set_random_seed(0)
         inputs = z = keras.Input((8, 8, 1))
@@ -158,14 +145,7 @@ for a, b in zip(one, two, strict=True):
 
 
 def test_two_logical_devices_give_what_one_gives():
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    result = subprocess.run(
-        [sys.executable, "-c", DEVICES, str(pathlib.Path(__file__).parent)],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
+    run_on_two_devices(DEVICES)
 
 
 def sparse_soon(**options):

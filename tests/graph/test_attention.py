@@ -3,24 +3,15 @@
 import keras
 import numpy as np
 import pytest
-from attentions import EXPECTED, MODELS, classified, project, tokens
-from reference import assert_equal_outputs
+from attentions import MODELS, classified, project, tokens
 
 import tf_hetero as th
 from tf_hetero.testing import (
     check_masked_equals_stripped,
-    random_inputs,
-    random_masks,
     randomize,
 )
-from tf_hetero.widths.counting import CostModel, kept_units
 
 layers, ops = keras.layers, keras.ops
-
-
-@pytest.fixture(params=sorted(MODELS))
-def name(request):
-    return request.param
 
 
 def build(name):
@@ -30,53 +21,6 @@ def build(name):
 
 def frozen(model):
     return {group.name: group.frozen for group in th.trace(model).groups}
-
-
-def test_groups_are_those_of_the_drawing(name):
-    found = {
-        group.name: (group.size, " ".join(group.layers))
-        for group in th.trace(build(name)).free_groups
-    }
-    assert found == EXPECTED[name]
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_masked_equals_stripped(name, seed):
-    check_masked_equals_stripped(build(name), seed=seed)
-
-
-def test_full_masks_change_nothing(name):
-    model = build(name)
-    inputs = random_inputs(model)
-    stripped = th.strip(model, {})
-    assert_equal_outputs(stripped(inputs), model(inputs), tolerance=0)
-    assert th.count(stripped) == th.count(model)
-
-
-def test_counts_follow_from_masks(name):
-    graph = th.trace(build(name))
-    masks = random_masks(graph)
-    stripped = th.strip(graph, masks)
-    assert CostModel(graph).counts(kept_units(graph, masks)) == th.count(stripped)
-    assert th.count(stripped).params == stripped.count_params()
-
-
-def test_widening_doubles_every_group_and_strips_back(name):
-    model = build(name)
-    graph, wide = th.trace(model), th.trace(th.widen(model, 2))
-    before, after = ({g.name: g.size for g in one.free_groups} for one in (graph, wide))
-    assert after == {n: 2 * size for n, size in before.items()}
-    masks = {g.name: np.arange(g.size) < g.size // 2 for g in wide.free_groups}
-    assert th.count(th.strip(wide, masks)) == th.count(model)
-
-
-def test_saved_and_loaded_is_the_same(name, tmp_path):
-    model = build(name)
-    stripped = th.strip(model, random_masks(th.trace(model)))
-    stripped.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    inputs = random_inputs(model)
-    assert_equal_outputs(loaded(inputs), stripped(inputs), tolerance=0)
 
 
 def test_macs_are_those_of_the_projections_of_the_heads_that_are_left():

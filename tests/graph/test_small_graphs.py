@@ -1,14 +1,19 @@
 """Every small graph: what is found, and the invariants of tracing and stripping."""
 
+import attentions
+import graphs
 import keras
 import numpy as np
 import pytest
-from graphs import EXPECTED, MODELS, Mystery, conv, head, image
+from graphs import Mystery, conv, head, image
 from reference import assert_equal_outputs
 
 import tf_hetero as th
 from tf_hetero.testing import masked_outputs, random_inputs, random_masks, randomize
 from tf_hetero.widths.counting import CostModel, kept_units
+
+MODELS = graphs.MODELS | attentions.MODELS
+EXPECTED = graphs.EXPECTED | attentions.EXPECTED
 
 
 @pytest.fixture(params=sorted(MODELS))

@@ -1,15 +1,13 @@
 """Proximal optimizers and the callback that stops at the budget."""
 
 import functools
-import os
-import subprocess
-import sys
 
 import graphs
 import keras
 import numpy as np
 import pytest
-from reference import DATA, ROOT, assert_equal_outputs, assert_within, float32_tolerance
+from reference import DATA, assert_equal_outputs, assert_within, float32_tolerance
+from two_devices import run_on_two_devices
 
 import tf_hetero as th
 from tf_hetero.models import resnet_cifar
@@ -323,19 +321,9 @@ def test_groups_at_their_floor_are_left_alone():
     assert (np.abs(vectors["b"]) < np.abs(start["b"])).all()
 
 
-PATHS = (ROOT, ROOT / "tests", ROOT / "tests" / "methods")
 DEVICES = """
-import contextlib, sys
-import numpy as np, tensorflow as tf
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2)
-import keras, tf_hetero as th
-sys.path[:0] = sys.argv[1:]
 from test_proximal import LOSS, assert_same, batch, tiny_gradients, tiny_hyper
-two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-results = []
-for scope in (contextlib.nullcontext(), two.scope()):
+for scope in scopes:
     with scope:
         model = tiny_hyper()
         model.compile(th.ProximalSGD(0.1, momentum=0.9, l1_strength=0.5), LOSS)
@@ -348,10 +336,7 @@ assert_same(*results, tiny_gradients(), steps=4, rate=1.0)  # 0.1 / (1 - momentu
 
 
 def test_two_replicas_give_what_one_gives():
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-c", DEVICES, *map(str, PATHS)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
+    run_on_two_devices(DEVICES)
 
 
 def test_saved_in_mid_search_goes_on_as_if_never_stopped(tmp_path):

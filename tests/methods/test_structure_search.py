@@ -1,15 +1,13 @@
 """MCH's search: its step, its result, and what it refuses."""
 
-import os
-import subprocess
-import sys
 import warnings
 
 import graphs
 import keras
 import numpy as np
 import pytest
-from reference import ROOT, assert_equal_outputs, assert_within, float32_tolerance
+from reference import assert_equal_outputs, assert_within, float32_tolerance
+from two_devices import run_on_two_devices
 
 import tf_hetero as th
 from tf_hetero.methods.mch.gates import gumbel
@@ -316,19 +314,9 @@ def test_shrink_meets_the_budget_and_measures_statistics():
     np.testing.assert_allclose(shrunk.get_layer("bn").moving_mean, mean, atol=1e-5)
 
 
-PATHS = (ROOT, ROOT / "tests", ROOT / "tests" / "methods")
 DEVICES = """
-import contextlib, sys
-import numpy as np, tensorflow as tf
-tf.config.set_logical_device_configuration(
-    tf.config.list_physical_devices("CPU")[0],
-    [tf.config.LogicalDeviceConfiguration()] * 2)
-import keras
-sys.path[:0] = sys.argv[1:]
 from test_structure_search import batch, new_search, small
-two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-results = []
-for scope in (contextlib.nullcontext(), two.scope()):
+for scope in scopes:
     with scope:
         model = small()
         # A large epsilon: Adam's first steps have the size of the rate, however small
@@ -345,10 +333,7 @@ for one, two in zip(*results, strict=True):
 
 
 def test_two_replicas_give_what_one_gives():
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-c", DEVICES, *map(str, PATHS)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr[-3000:]
+    run_on_two_devices(DEVICES)
 
 
 def test_untrained_models_are_warned_about():

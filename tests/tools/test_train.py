@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from reference import ROOT, assert_equal_outputs
+from two_devices import run_on_two_devices
 
 from configs import digits_lwdna, digits_mch
 from tf_hetero import datasets
@@ -224,23 +225,9 @@ def test_interrupted_run_says_how_to_go_on(tmp_path):
 
 @pytest.mark.long
 def test_two_logical_devices(tmp_path):
-    script = (
-        "import sys, tensorflow as tf\n"
-        "tf.config.set_logical_device_configuration("
-        "tf.config.list_physical_devices('CPU')[0],"
-        "[tf.config.LogicalDeviceConfiguration()] * 2)\n"
-        "import runpy\n"
-        "runpy.run_module('tools.train', run_name='__main__', alter_sys=True)\n"
-    )
     arguments = command(tmp_path, *QUICK, "--config.train_examples=96")[3:]
-    result = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "2 devices" in result.stdout
+    script = "import runpy; runpy.run_module('tools.train', {}, '__main__', True)"
+    assert "2 devices" in run_on_two_devices(script, *arguments)
     assert (tmp_path / "models" / "lwdna-seed0.keras").exists()
 
 
