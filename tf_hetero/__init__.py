@@ -5,8 +5,8 @@ from typing import Any
 
 from tf_hetero.deployment.exporting import export
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Length, Outcome, Weight
-from tf_hetero.graph.opening import to_functional
 from tf_hetero.graph.rules import RuleCall, register_rule
+from tf_hetero.graph.subclassed import to_functional
 from tf_hetero.graph.tracing import trace
 from tf_hetero.latency.table import LatencyTable
 from tf_hetero.methods.base import Method

@@ -445,3 +445,33 @@ def test_specs_that_are_none():
     for spec in ("image", [], 3):
         with pytest.raises(ValueError, match=r"`input_spec` must be a shape"):
             th.to_functional(Net(), spec)
+
+
+class Tokens(layers.Layer):
+    """Patches as a sequence, in shapes that name the batch size beside a -1."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.patches = layers.Conv2D(6, 2, 2, name="patches")
+        self.mix = layers.Dense(5, name="mix")
+
+    def build(self, shape):
+        self.patches.build(shape)
+        self.mix.build((None, None, 6))
+
+    def call(self, x):
+        x = self.patches(x)
+        x = ops.reshape(x, (ops.shape(x)[0], -1, ops.shape(x)[-1]))
+        x = ops.reshape(self.mix(x), (ops.shape(x)[0] * 4, -1, 5))
+        return ops.reshape(x, (-1, 4, 4, 5))
+
+
+def test_reshapes_that_name_the_batch_size_are_opened():
+    model = randomize(model_of(Tokens(name="block")))
+    assert {"a", "block.patches", "block.mix"} == {
+        g.name for g in th.trace(model).free_groups
+    }
+    check_masked_equals_stripped(model)
+    for examples in (1, 2, 5):
+        x = np.random.default_rng(0).random((examples, 8, 8, 3), "float32")
+        assert_equal_outputs(th.strip(model, {})(x), model(x), 1e-6)

@@ -242,3 +242,33 @@ def test_a_kernel_that_is_standardised_keeps_what_it_reads():
 def test_a_subclass_that_does_something_else_is_frozen():
     found = states(with_a_subclass(Halved(4, name="own")))
     assert found["own"].startswith("unknown layer Halved")
+
+
+class Token(layers.Layer):
+    """A learned token before all others, repeated as often as there are examples."""
+
+    def build(self, shape):
+        self.token = self.add_weight(shape=(1, 1, shape[-1]), name="token")
+
+    def call(self, x):
+        return ops.concatenate([ops.tile(self.token, (ops.shape(x)[0], 1, 1)), x], axis=1)
+
+
+class Shared(layers.Layer):
+    """Divided by how many examples there are, each by a number of its own."""
+
+    def call(self, x):
+        examples = ops.shape(x)[0]
+        return x * ops.ones((examples, 1, 1, 1)) / ops.cast(examples, x.dtype)
+
+
+def test_what_reads_the_batch_size_is_tried():
+    inputs = image()
+    x = Shared(name="shared")(conv(inputs, 4, "a"))
+    x = Token(name="token")(layers.Reshape((-1, 4))(x))
+    x = layers.Dense(5, name="b")(x)
+    model = keras.Model(inputs, layers.Dense(3, name="head")(x[:, 0]))
+    model = randomize(model)
+    assert {g.name for g in th.trace(model).free_groups} == {"a", "b"}
+    check_masked_equals_stripped(model)
+    assert "shared" in {layer.name for layer in th.strip(model, {}).layers}

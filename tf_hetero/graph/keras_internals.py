@@ -196,6 +196,25 @@ def _forget_calls(inputs: list[Any]) -> None:
                     pending.append(node.operation)
 
 
+def on_any_batch(function: keras.Function, batch: int) -> keras.Function:
+    """The same calls on inputs of any batch size, in the place of which `batch` stood."""
+    for node in nodes(function):
+        sizes = node.outputs[0].shape if hasattr(node.operation, "newshape") else ()
+        following = [axis for axis, size in enumerate(sizes) if size and not size % batch]
+        if following and None not in sizes:
+            first = following[0]
+            node.operation.newshape = (*sizes[:first], -1, *sizes[first + 1 :])
+    inputs = [
+        keras.Input(batch_shape=(None, *x.shape[1:]), dtype=x.dtype)
+        for x in function.inputs
+    ]
+    try:
+        outputs = function._run_through_graph(inputs, lambda operation: operation)
+        return keras.Function(inputs, outputs, name=function.name)
+    finally:
+        _forget_calls(inputs)
+
+
 def mend_reshapes(function: Any) -> None:
     """`reshape` to an unknown batch size is recorded as None; as -1 it runs."""
     for node in nodes(function):

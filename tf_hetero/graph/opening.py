@@ -2,131 +2,44 @@
 
 A layer that no rule knows, a Lambda or a subclassed model computes in Python. Where
 that code runs on symbolic tensors, Keras records each call in it, and the layer can be
-treated as a model in a model. What was recorded is used only if it is all that the
+treated as a model in a model. TensorFlow's functions are recorded as those of
+`keras.ops` that compute the same. What was recorded is used only if it is all that the
 layer does: a layer with weights of its own, or one whose code takes another way in
 training, stays closed.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.rules import has_rule
 from tf_hetero.graph.rules.base import (
+    BATCH,
     MASKED,
     NOT_SYMBOLIC,
     OWN_WEIGHTS,
     SIZES,
     TRAINING,
 )
+from tf_hetero.graph.tensorflow_calls import translated
 
 _SOME_SIZE = 64
+_SOME_BATCH = 211  # a prime, as nothing else will be
+_SAME_NUMBERS = 1e-5
+_BATCH_SIZE = "the batch size"
 
 
 class ClosedLayer(ValueError):
-    """A layer that cannot be opened; `reason` says why, one of four of `rules.base`."""
+    """A layer that cannot be opened; `reason` says why, one of those of `rules.base`."""
 
     def __init__(self, layer: Any, reason: str) -> None:
         super().__init__(f"{type(layer).__name__} {reason}")
         self.reason = reason
-
-
-def to_functional(model: Any, input_spec: Any) -> keras.Model:
-    """Turns a subclassed model into a functional one, with the same layers.
-
-    The model's `call` runs once on symbolic tensors, and what it does becomes the
-    graph. That is possible where `call` computes with layers and `keras.ops` only,
-    in the same way in training and in inference. Sub-layers that compute in the
-    same manner need no such step: `trace` opens them by itself.
-
-    Args:
-        model: a `keras.Model`. Its layers and weights are shared with the result.
-        input_spec: what `call` takes, a structure of shapes with the batch axis,
-            such as `(None, 32, 32, 3)`, or of anything with a `shape` (and a
-            `dtype`): `keras.KerasTensor`, `keras.InputSpec`, `tf.TensorSpec`,
-            arrays. Their batch axis is left open.
-
-    Returns:
-        A functional `keras.Model`; a functional `model` itself.
-
-    Raises:
-        ValueError: if the model has weights of its own, does something else in
-            training, or computes with what Keras cannot follow. The message says
-            how to rewrite it.
-
-    Example:
-
-    >>> import keras, tf_hetero
-    >>> class Net(keras.Model):
-    ...     def __init__(self):
-    ...         super().__init__()
-    ...         self.features = keras.layers.Conv2D(8, 3, activation="relu")
-    ...         self.pool = keras.layers.GlobalAveragePooling2D()
-    ...         self.head = keras.layers.Dense(10)
-    ...     def call(self, x):
-    ...         return self.head(self.pool(self.features(x)))
-    >>> model = tf_hetero.to_functional(Net(), (None, 32, 32, 3))
-    >>> [(group.size, group.frozen) for group in tf_hetero.trace(model).groups]
-    [(3, 'model input'), (8, None), (10, 'model output')]
-    """
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            f"`model` must be a keras.Model. Received: {type(model).__name__}."
-        )
-    if internals.has_static_graph(model):
-        return model
-    inputs = _symbolic(input_spec)
-    try:
-        if not model.built:
-            model(inputs)
-        open_call(model, (inputs,), {})
-    except ClosedLayer as error:
-        raise ValueError(_rewrite(model, error)) from error
-    functional = keras.Model(inputs, model.call(inputs), name=model.name)
-    internals.mend_reshapes(functional)
-    return functional
-
-
-def _symbolic(spec: Any, name: str | None = None) -> Any:
-    if isinstance(spec, Mapping):
-        return {key: _symbolic(value, key) for key, value in spec.items()}
-    shape = getattr(spec, "shape", spec)
-    if _is_shape(shape):
-        dtype = getattr(spec, "dtype", None)
-        dtype = dtype and keras.backend.standardize_dtype(dtype)
-        return keras.Input(tuple(shape)[1:], dtype=dtype, name=name)
-    if isinstance(spec, (tuple, list)) and spec:
-        return [_symbolic(item) for item in spec]
-    raise ValueError(
-        "`input_spec` must be a shape with the batch axis, such as (None, 32, 32, 3), "
-        f"or a structure of shapes or specs. Received: {spec!r}"
-    )
-
-
-def _is_shape(value: Any) -> bool:
-    sizes = isinstance(value, Sequence) and not isinstance(value, str)
-    return sizes and len(value) > 0 and all(n is None or isinstance(n, int) for n in value)
-
-
-def _rewrite(model: Any, error: "ClosedLayer") -> str:
-    cause = f"Its call raised: {error.__cause__!r}. " if error.__cause__ else ""
-    advice = {
-        OWN_WEIGHTS: "Move what uses these weights into a layer of its own, and give "
-        "that layer a rule with tf_hetero.register_rule.",
-        NOT_SYMBOLIC: f"{cause}Use keras.ops for what works on tensors, keep loops and "
-        "conditions off their values and off the batch size, or rewrite it with "
-        "keras.Input and keras.Model(inputs, outputs).",
-        SIZES: "Give `input_spec` the sizes that the model is to be called with.",
-        TRAINING: "Move what differs into a layer of its own (keras.layers.Dropout, say).",
-    }
-    return (
-        "A subclassed model must compute with layers and keras.ops only, the same in "
-        f"training and in inference. Received: {error}. {advice[error.reason]}"
-    )
 
 
 def can_be_opened(operation: Any) -> bool:
@@ -201,30 +114,76 @@ def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
         ClosedLayer: if the layer does more than can be recorded, or does not do
             the same when it is called again (in training, where it can tell).
     """
-    inputs, given, named = _on_inputs(args, kwargs)
-    function = _record(layer, inputs, given, named)
-    _check_weights(layer, function)
-    _check_shapes(layer, function)
-    compared = internals.takes_training(layer) and kwargs.get("training") is None
-    again = {**named, "training": True} if compared else named
-    program = _program(layer, function)
-    if program != _program_again(layer, inputs, given, again):
-        raise ClosedLayer(layer, TRAINING if compared else NOT_SYMBOLIC)
-    if any(None in x.shape[1:] for x in inputs):
-        sized = _record(layer, *_on_inputs(args, kwargs, size=_SOME_SIZE))
-        if program != _program(layer, sized):
-            raise ClosedLayer(layer, SIZES)
+    with translated() as doubts:
+        function = _recorded(layer, args, kwargs, doubts)
+        _check_weights(layer, function)
+        _check_shapes(layer, function)
+        _check_repeats(layer, function, args, kwargs)
+    if doubts and not _computes_the_same(layer, function, args, kwargs):
+        raise ClosedLayer(layer, BATCH if _BATCH_SIZE in doubts else NOT_SYMBOLIC)
     return function
 
 
-def _on_inputs(args: tuple, kwargs: dict, size: int | None = None) -> tuple:
+def _check_repeats(layer: Any, function: keras.Function, args: tuple, kwargs: dict) -> None:
+    """The same must be recorded again, in training, too, and at sizes that are open."""
+    program = _program(layer, function)
+    compared = internals.takes_training(layer) and kwargs.get("training") is None
+    again = {**kwargs, "training": True} if compared else kwargs
+    try:
+        same = program == _program(layer, _recorded(layer, args, again, []))
+    except ClosedLayer:
+        same = False
+    if not same:
+        raise ClosedLayer(layer, TRAINING if compared else NOT_SYMBOLIC)
+    if any(None in x.shape[1:] for x in function.inputs):
+        sized = _recorded(layer, args, kwargs, [], size=_SOME_SIZE)
+        if program != _program(layer, sized):
+            raise ClosedLayer(layer, SIZES)
+
+
+def _computes_the_same(
+    layer: Any, function: keras.Function, args: tuple, kwargs: dict
+) -> bool:
+    """Whether what was recorded computes what the layer computes, here on noise."""
+    rng = np.random.default_rng(0)
+    tensors = [
+        keras.ops.convert_to_tensor(rng.standard_normal(x.shape), x.dtype)
+        for x in _on_inputs(args, kwargs, size=_SOME_SIZE, batch=2)[0]
+    ]
+    remaining = iter(tensors)
+    args, kwargs = tree.map_structure(
+        lambda x: next(remaining) if isinstance(x, keras.KerasTensor) else x,
+        (args, kwargs),
+    )
+    try:
+        expected = tree.flatten(layer.call(*args, **kwargs))
+        found = tree.flatten(function(tensors))
+        return all(map(_are_same, found, expected))
+    except Exception:  # what was recorded may take no other batch size
+        return False
+
+
+def _are_same(found: Any, expected: Any) -> bool:
+    found, expected = map(keras.ops.convert_to_numpy, (found, expected))
+    if found.shape != expected.shape:
+        return False
+    largest = np.abs(expected).max(initial=0)
+    return bool(np.abs(found - expected).max(initial=0) <= _SAME_NUMBERS * largest)
+
+
+def _on_inputs(
+    args: tuple, kwargs: dict, size: int | None = None, batch: int | None = None
+) -> tuple:
     """New inputs, open sizes set to `size`, and the arguments with these in place."""
     inputs: list[Any] = []
 
     def symbol(leaf: Any) -> Any:
         if not isinstance(leaf, keras.KerasTensor):
             return leaf
-        shape = (leaf.shape[0], *(size if n is None else n for n in leaf.shape[1:]))
+        shape = (
+            leaf.shape[0] or batch,
+            *(size if n is None else n for n in leaf.shape[1:]),
+        )
         inputs.append(keras.Input(batch_shape=shape, dtype=leaf.dtype))
         return inputs[-1]
 
@@ -239,11 +198,26 @@ def _record(layer: Any, inputs: list, args: tuple, kwargs: dict) -> keras.Functi
         raise ClosedLayer(layer, NOT_SYMBOLIC) from error
 
 
-def _program_again(layer: Any, inputs: list, args: tuple, kwargs: dict) -> list | None:
+def _recorded(
+    layer: Any, args: tuple, kwargs: dict, doubts: list[str], size: int | None = None
+) -> keras.Function:
+    """A call recorded for any batch size, even if the layer reads it from a shape."""
+    inputs, given, named = _on_inputs(args, kwargs, size)
     try:
-        return _program(layer, _record(layer, inputs, args, kwargs))
-    except ClosedLayer:
-        return None
+        return _record(layer, inputs, given, named)
+    except ClosedLayer as error:
+        if all(x.shape[0] for x in inputs):
+            raise
+        try:
+            fixed = _record(layer, *_on_inputs(args, kwargs, size, _SOME_BATCH))
+        except ClosedLayer:
+            raise error from error.__cause__
+        _check_weights(layer, fixed)
+        doubts.append(_BATCH_SIZE)
+        try:
+            return internals.on_any_batch(fixed, _SOME_BATCH)
+        except Exception as cause:  # its size is among the values
+            raise ClosedLayer(layer, BATCH) from cause
 
 
 def _check_shapes(layer: Any, function: keras.Function) -> None:

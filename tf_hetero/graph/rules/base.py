@@ -35,6 +35,7 @@ UNKNOWN = "unknown layer"
 UNKNOWN_OPERATION = "unknown operation"
 
 # Why a layer stays closed. Reports show them, so the list is short.
+BATCH = "with a call that reads the batch size"
 OWN_WEIGHTS = "with weights of its own"
 MASKED = "with a mask of times"
 NOT_SYMBOLIC = "with a call that does not run on symbolic tensors"

@@ -17,6 +17,7 @@ import numpy as np
 from tf_hetero.graph.channels import Length, Outcome, Weight
 from tf_hetero.graph.keras_internals import seeded_initializers
 from tf_hetero.graph.rules.base import (
+    BATCH,
     OWN_WEIGHTS,
     TRAINING,
     Rule,
@@ -44,9 +45,10 @@ def tried(call: RuleCall) -> Outcome:
     """Channels pass a layer that works on each of them apart; any other freezes them.
 
     What a layer does must not depend on values: it runs on symbolic tensors, and is no
-    more than a few operations only because it has weights, or trains in another way.
+    more than a few operations only because it has weights, reads the batch size, or
+    trains in another way.
     """
-    if call.closed not in (OWN_WEIGHTS, TRAINING):
+    if call.closed not in (BATCH, OWN_WEIGHTS, TRAINING):
         return unknown(call)
     return like_its_class(call) or _channelwise(call) or unknown(call)
 
