@@ -84,6 +84,31 @@ class Block(layers.Layer):
         return {**super().get_config(), "width": self.width}
 
 
+@keras.saving.register_keras_serializable("tools.proofs")
+class Gated(layers.Layer):
+    """Squeeze and excitation, beside what it came from, in TensorFlow's functions."""
+
+    def __init__(self, width: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.width = width
+        self.squeeze = layers.Dense(8)
+        self.excite = layers.Dense(width)
+
+    def build(self, shape: Any) -> None:
+        self.squeeze.build((None, self.width))
+        self.excite.build((None, 8))
+
+    def call(self, x: Any) -> Any:
+        import tensorflow as tf
+
+        y = self.excite(tf.nn.relu(self.squeeze(tf.reduce_mean(x, axis=[1, 2]))))
+        gates = tf.reshape(tf.sigmoid(y), [tf.shape(x)[0], 1, 1, self.width])
+        return tf.concat([x * gates, x], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "width": self.width}
+
+
 def _convolved(x: Any, width: int, **settings: Any) -> Any:
     return layers.Conv2D(width, 3, padding="same", **settings)(x)
 
@@ -205,6 +230,16 @@ def _own_blocks(size: int) -> keras.Model:
     inputs = keras.Input((size, size, 3))
     x = layers.MaxPooling2D()(Block(16)(_convolved(inputs, 16, strides=2)))
     return _classified(inputs, Block(24)(_convolved(x, 24)))
+
+
+@_pattern("own-tensorflow")
+def _own_tensorflow(size: int) -> keras.Model:
+    """A layer and an activation of TensorFlow, as most that were written for Keras 2."""
+    import tensorflow as tf
+
+    inputs = keras.Input((size, size, 3))
+    x = Gated(24)(_convolved(inputs, 24, strides=2, activation=tf.nn.relu6))
+    return _classified(inputs, _convolved(x, 32, strides=2, activation="relu"))
 
 
 @_pattern("named-outputs")
