@@ -99,6 +99,10 @@ class Proximal(CoupledDecay):
         latents: regular expression; the paths of the variables to be shrunk.
         **kwargs: as for the Keras optimizer.
 
+    Attributes:
+        strength: the variable that holds a number given as `l1_strength`; what is
+            assigned to it holds from the next step on.
+
     References:
         - Differentiable Meta Pruning via HyperNetworks, section 3.2, Eqs. 6 to 8.
           Eq. 7 has lambda in the gradient step too, which the code has not.
@@ -133,6 +137,11 @@ class Proximal(CoupledDecay):
         self.floors = dict(floors) if isinstance(floors, Mapping) else floors
         self.threshold = threshold
         self.latents = latents
+        if fixed:
+            self.strength = keras.Variable(
+                l1_strength, trainable=False, dtype="float32", name="l1_strength"
+            )
+            self._track_variable(self.strength)
         self._floor_of: dict[int, int] = {}
 
     def build(self, variables) -> None:
@@ -169,9 +178,8 @@ class Proximal(CoupledDecay):
         floor = self._floor_of.get(self._get_variable_index(variable))
         if floor is None:
             return
-        strength = self.l1_strength
-        if callable(strength):
-            strength = strength(self.iterations)
+        follows = callable(self.l1_strength)
+        strength = self.l1_strength(self.iterations) if follows else self.strength
         z = ops.convert_to_tensor(variable)
         step = ops.cast(learning_rate, z.dtype) * ops.cast(strength, z.dtype)
         left = ops.sum(ops.cast(ops.abs(z) >= self.threshold, "int32"))

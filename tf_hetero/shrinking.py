@@ -141,7 +141,7 @@ def shrink(
         graph, selector, target, widths, data, tuple(callbacks), seed, targets
     )
     scored = method.search(problem)
-    return method.strip(scored, selector.masks(scored.scores), problem)
+    return method.strip(scored, method.masks(scored, problem), problem)
 
 
 def _usual(data: Any) -> str:

@@ -137,6 +137,10 @@ class Method:
         """Scores every unit."""
         raise NotImplementedError
 
+    def masks(self, scored: Scored, problem: Problem) -> dict[str, np.ndarray]:
+        """The units to keep: as many of the best as the budget allows."""
+        return problem.selector.masks(scored.scores)
+
     def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
         """The smaller model."""
         del problem

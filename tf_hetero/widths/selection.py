@@ -134,6 +134,12 @@ class Selector:
             kept = _refilled(ranking, self._allowed, kept, self._fits)
         return ranking.masks(kept)
 
+    def above(self, scores: Mapping[str, Any], threshold: float) -> dict[str, np.ndarray]:
+        """Masks of the units with this score or more, whatever they cost."""
+        ranking = _Ranking(self._graph, _complete_scores(self._graph, scores))
+        top = int((ranking.scores >= threshold).sum())
+        return ranking.masks(_allowed_counts(ranking, self._allowed, top))
+
     def _fits(self, kept: np.ndarray) -> bool:
         return all(limit.allows(limit.cost(kept)) for limit in self.limits)
 
@@ -169,7 +175,7 @@ def _complete_scores(graph: ChannelGraph, scores: Mapping[str, Any]) -> np.ndarr
 
 
 class _Ranking:
-    """Free units from best to worst, with the group of each."""
+    """Free units from best to worst, with the group and the score of each."""
 
     def __init__(self, graph: ChannelGraph, scores: np.ndarray) -> None:
         self._graph = graph
@@ -177,6 +183,7 @@ class _Ranking:
         free.sort()
         self._order = free[np.argsort(-scores[free], kind="stable")]
         self.groups = graph.group_of[self._order]
+        self.scores = scores[self._order]
 
     def counts(self, top: int) -> np.ndarray:
         """Units of each group among the `top` best of all."""
@@ -195,18 +202,20 @@ class _Ranking:
 def _lowest_threshold(ranking, allowed, fits) -> np.ndarray:
     """Bisects over the rank: with fixed floors the keep sets are nested."""
 
-    def kept(top: int) -> np.ndarray:
-        counts = ranking.counts(top)
-        return np.array([_nearest(a, n) for a, n in zip(allowed, counts, strict=True)])
-
     low, high = 0, len(ranking.groups)
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(kept(middle)):
+        if fits(_allowed_counts(ranking, allowed, middle)):
             low = middle
         else:
             high = middle - 1
-    return kept(low)
+    return _allowed_counts(ranking, allowed, low)
+
+
+def _allowed_counts(ranking, allowed, top: int) -> np.ndarray:
+    """Units of each group among the `top` best of all, at an allowed number."""
+    counts = ranking.counts(top)
+    return np.array([_nearest(a, n) for a, n in zip(allowed, counts, strict=True)])
 
 
 def _nearest(allowed: np.ndarray, number: int) -> float:

@@ -78,7 +78,7 @@ class StopAtBudget(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None) -> None:
         del logs
-        self._optimizer = _proximal(self.model.optimizer)
+        self._optimizer = proximal_of(self.model.optimizer)
         if self._seen not in (None, self.model):
             self.history, self.graph = [], None
         self._seen = self.model
@@ -200,7 +200,7 @@ class LatentSummaries(keras.callbacks.Callback):
         import tensorflow as tf
 
         self._summary = tf.summary
-        self._threshold = _proximal(self.model.optimizer).threshold
+        self._threshold = proximal_of(self.model.optimizer).threshold
         self._writer = tf.summary.create_file_writer(str(self.log_dir))
 
     def on_epoch_end(self, epoch, logs=None) -> None:
@@ -217,7 +217,8 @@ class LatentSummaries(keras.callbacks.Callback):
         self._writer.close()
 
 
-def _proximal(optimizer: Any) -> Proximal:
+def proximal_of(optimizer: Any) -> Proximal:
+    """The proximal optimizer of a compiled hyper model, under a loss scale, too."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if not isinstance(optimizer, Proximal):
         raise ValueError(

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tf_hetero.data.batching import steps_of_an_epoch
-from tf_hetero.graph.arguments import check_at_least, check_whole
+from tf_hetero.graph.arguments import check_at_least, check_choice, check_whole
 from tf_hetero.graph.channels import ChannelGraph, Masks
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import (
@@ -20,8 +20,8 @@ from tf_hetero.methods.base import (
     register,
 )
 from tf_hetero.methods.dhp.callbacks import StopAtBudget
+from tf_hetero.methods.dhp.pacing import Paced, latent_scores
 from tf_hetero.methods.dhp.reparameterizing import (
-    latent_vectors,
     reparameterize,
     without_latents,
 )
@@ -30,6 +30,10 @@ from tf_hetero.proximal import Proximal, ProximalSGD
 from tf_hetero.surgery.stripping import strip
 from tf_hetero.surgery.surviving import transfer
 from tf_hetero.widths.budgets import Limit
+from tf_hetero.widths.counting import kept_units
+
+AUTO = "auto"
+ENDS = ("budget", "threshold")
 
 
 @register
@@ -38,7 +42,9 @@ class DHP(Generated):
     """A hyper model, trained with a proximal optimizer until the budget is near.
 
     Args:
-        l1_strength: the paper's lambda; the optimizer's if None.
+        l1_strength: the paper's lambda; the optimizer's if None. With `"auto"` it is set
+            at each look so that the budget is met within `epochs`, however many they
+            are (the paper: 5 to 10 % of those that the network is trained for).
         optimizer: a `ProximalSGD` or `ProximalAdam`, copied for each search; its floors
             come from the width rules. The paper's for CIFAR if None: SGD with rate 0.1,
             momentum 0.9, coupled weight decay 1e-4, lambda 2e-4.
@@ -46,6 +52,10 @@ class DHP(Generated):
             warning says so, and the smallest latents are cut away.
         decay_at: epochs after which the optimizer's rate is divided by 10.
         check_every, stop_limit: as in `StopAtBudget`.
+        end: which units are kept when the search has stopped. `"budget"`, as many of the
+            largest latents as the budget allows; `"threshold"`, as in the paper, those
+            that are not below the optimizer's threshold, at a cost up to `stop_limit`
+            above the budget.
         batch_size: of arrays.
         steps_per_epoch: batches of an epoch, for data that never end.
         embedding_dim: the hypernetwork's m.
@@ -72,12 +82,13 @@ class DHP(Generated):
     name: ClassVar[str] = "dhp"
     usual_width: ClassVar[float] = 1.0
 
-    l1_strength: float | None = None
+    l1_strength: float | str | None = None
     optimizer: Any = None
     epochs: int = 100
     decay_at: tuple[int, ...] = ()
     check_every: int = 100
     stop_limit: float = 0.0
+    end: str = "budget"
     batch_size: int = 256
     steps_per_epoch: int | None = None
     embedding_dim: int = 8
@@ -86,7 +97,10 @@ class DHP(Generated):
     width_multiplier: float | None = None
 
     def __post_init__(self) -> None:
-        check_at_least(0, l1_strength=self.l1_strength, stop_limit=self.stop_limit)
+        check_choice("end", self.end, ENDS)
+        check_at_least(0, stop_limit=self.stop_limit)
+        if self.l1_strength != AUTO:
+            check_at_least(0, l1_strength=self.l1_strength)
         check_whole(
             1,
             epochs=self.epochs,
@@ -110,10 +124,10 @@ class DHP(Generated):
 
     def check_data(self, data: Any) -> None:
         steps = steps_of_an_epoch(data, self.batch_size, self.steps_per_epoch)
-        if self.decay_at and steps is None:
+        if steps is None and (self.decay_at or self.l1_strength == AUTO):
             raise ValueError(
-                "`decay_at` counts epochs, so their length must be known. Received: data "
-                "of unknown length. Give `steps_per_epoch`."
+                "`decay_at` and l1_strength='auto' count epochs, so their length must be "
+                "known. Received: data of unknown length. Give `steps_per_epoch`."
             )
 
     def unscored(self, graph: ChannelGraph) -> set[str]:
@@ -134,12 +148,20 @@ class DHP(Generated):
         done = resumed(problem.callbacks, hyper, stop.history)
         if not stop.reached:
             epochs = (done, self.epochs)
-            fit(hyper, problem, [stop], epochs, self.batch_size, self.steps_per_epoch)
+            watching = [stop, *self._pacing(problem)]
+            fit(hyper, problem, watching, epochs, self.batch_size, self.steps_per_epoch)
         if not stop.reached:
             self._warn(stop, problem.selector.limits)
-        scores = {g.name: np.zeros(g.size) for g in problem.graph.free_groups}
-        scores |= {n: np.abs(z) for n, z in latent_vectors(hyper).items()}
-        return Scored(graph, scores)
+        return Scored(graph, latent_scores(problem.graph, hyper))
+
+    def masks(self, scored: Scored, problem: Problem) -> dict[str, np.ndarray]:
+        if self.end == "threshold":
+            alive = problem.selector.above(scored.scores, self._of_the_user().threshold)
+            kept = kept_units(problem.graph, alive)
+            above = [x.cost(kept) / x.whole - x.fraction for x in problem.selector.limits]
+            if max(above) <= self.stop_limit:
+                return alive
+        return super().masks(scored, problem)
 
     def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
         small = super().strip(scored, masks, problem)
@@ -150,18 +172,24 @@ class DHP(Generated):
         transfer(small, nested)
         return nested
 
+    def _pacing(self, problem: Problem) -> list[Paced]:
+        if self.l1_strength != AUTO:
+            return []
+        steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
+        return [Paced(problem, self.epochs * (steps or 0), self.check_every)]
+
+    def _of_the_user(self) -> Any:
+        if self.optimizer is not None:
+            return keras.optimizers.deserialize(self.optimizer)
+        return ProximalSGD(0.1, momentum=0.9, coupled_weight_decay=1e-4, l1_strength=2e-4)
+
     def _new_optimizer(self, problem: Problem) -> Proximal:
-        if self.optimizer is None:
-            optimizer: Any = ProximalSGD(
-                0.1, momentum=0.9, coupled_weight_decay=1e-4, l1_strength=2e-4
-            )
-        else:
-            optimizer = keras.optimizers.deserialize(self.optimizer)
+        optimizer = self._of_the_user()
         unscored = self.unscored(problem.graph)
         floors = {n: f for n, f in problem.selector.floors.items() if n not in unscored}
         config = {**optimizer.get_config(), "floors": floors}
         if self.l1_strength is not None:
-            config["l1_strength"] = self.l1_strength
+            config["l1_strength"] = 0.0 if self.l1_strength == AUTO else self.l1_strength
         if self.decay_at:
             steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
             ends = [epoch * (steps or 0) for epoch in self.decay_at]
@@ -175,7 +203,8 @@ class DHP(Generated):
         warnings.warn(
             f"The search ended after {self.epochs} epochs at {last} of the whole, "
             f"above its budget of {budgets}. The smallest latents are cut away "
-            "although they are not small yet. Search longer, or raise l1_strength.",
+            "although they are not small yet. Search longer, raise l1_strength, or set it "
+            "to 'auto'.",
             stacklevel=4,
         )
 
