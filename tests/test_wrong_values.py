@@ -52,6 +52,10 @@ def scored(make):
 
 
 CALLS = {
+    "wider than the memory": (
+        shrunk(method=th.LWDNA(width_multiplier=1e5)),
+        r"fit into the memory of the machine.*5,760,027,200,003 parameters, 46,080.2 GB",
+    ),
     "lists": (shrunk((X.tolist(), Y.tolist())), "Data must be arrays. Received: lists"),
     "objects": (shrunk((X.astype(object), Y)), REAL + "object"),
     "texts": (shrunk((X.astype(str), Y)), REAL + "<U"),

@@ -116,8 +116,6 @@ def open_call(layer: Any, args: tuple, kwargs: dict) -> keras.Function:
     """
     with translated() as doubts:
         function = _recorded(layer, args, kwargs, doubts)
-        _check_weights(layer, function)
-        _check_shapes(layer, function)
         _check_repeats(layer, function, args, kwargs)
     if doubts and not _computes_the_same(layer, function, args, kwargs):
         raise ClosedLayer(layer, BATCH if _BATCH_SIZE in doubts else NOT_SYMBOLIC)
@@ -204,9 +202,9 @@ def _recorded(
     """A call recorded for any batch size, even if the layer reads it from a shape."""
     inputs, given, named = _on_inputs(args, kwargs, size)
     try:
-        return _record(layer, inputs, given, named)
+        return _checked(layer, _record(layer, inputs, given, named))
     except ClosedLayer as error:
-        if all(x.shape[0] for x in inputs):
+        if error.reason != NOT_SYMBOLIC or all(x.shape[0] for x in inputs):
             raise
         try:
             fixed = _record(layer, *_on_inputs(args, kwargs, size, _SOME_BATCH))
@@ -215,9 +213,15 @@ def _recorded(
         _check_weights(layer, fixed)
         doubts.append(_BATCH_SIZE)
         try:
-            return internals.on_any_batch(fixed, _SOME_BATCH)
+            return _checked(layer, internals.on_any_batch(fixed, _SOME_BATCH))
         except Exception as cause:  # its size is among the values
             raise ClosedLayer(layer, BATCH) from cause
+
+
+def _checked(layer: Any, function: keras.Function) -> keras.Function:
+    _check_weights(layer, function)
+    _check_shapes(layer, function)
+    return function
 
 
 def _check_shapes(layer: Any, function: keras.Function) -> None:

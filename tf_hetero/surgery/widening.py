@@ -1,5 +1,6 @@
 """Widening: every channel group grows by one factor."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,9 @@ from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.constants import with_constants
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.redrawing import redraw
+from tf_hetero.widths.counting import CostModel
+
+_BYTES = 8  # of a weight and its gradient
 
 
 def widen(
@@ -36,8 +40,9 @@ def widen(
         A functional, uncompiled `keras.Model`.
 
     Raises:
-        ValueError: if the multiplier is not positive or leaves a group empty,
-            or if a pattern of `exclude` matches nothing.
+        ValueError: if the multiplier is not positive, leaves a group empty, or makes
+            more weights than this machine has memory for, or if a pattern of `exclude`
+            matches nothing.
 
     Example:
 
@@ -57,6 +62,7 @@ def widen(
     check_whole(0, seed=seed)
     graph = with_constants(trace(model, grouped="blocks"))
     sizes = _widened_sizes(graph, width_multiplier, exclude)
+    _check_fits(graph, sizes, width_multiplier)
     ratio = sizes / np.array([group.size for group in graph.groups])
     return redraw(graph, ratio[graph.group_of], seed)
 
@@ -81,3 +87,24 @@ def _widened_sizes(graph: ChannelGraph, width_multiplier, exclude) -> np.ndarray
             f"Received: width_multiplier={width_multiplier}, which empties {names}."
         )
     return sizes
+
+
+def _check_fits(graph: ChannelGraph, sizes: np.ndarray, width_multiplier: float) -> None:
+    """Raises `ValueError` before memory is asked for that the machine does not have."""
+    there = _machine_bytes()
+    weights = CostModel(graph).params(sizes.astype(float))
+    if there is not None and _BYTES * weights > there:
+        raise ValueError(
+            "A widened model and its gradients must fit into the memory of the machine. "
+            f"Received: width_multiplier={width_multiplier}, which makes {weights:,.0f} "
+            f"parameters, {_BYTES * weights / 1e9:,.1f} GB of {there / 1e9:,.1f} GB. The "
+            "papers widen by 1.5 to 2."
+        )
+
+
+def _machine_bytes() -> int | None:
+    """The machine's memory, where the system says it."""
+    names = getattr(os, "sysconf_names", {})
+    if not {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= set(names):
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
