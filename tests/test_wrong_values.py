@@ -14,6 +14,7 @@ tf = pytest.importorskip("tensorflow")
 layers, losses = keras.layers, keras.losses
 SPARSE = losses.SparseCategoricalCrossentropy(from_logits=True)
 ONE_HOT = losses.CategoricalCrossentropy(from_logits=True)
+MCH = th.MCH(epochs=1, batch_size=4)
 rng = np.random.default_rng(0)
 X = rng.random((12, 8, 8, 3), np.float32)
 Y = np.arange(12) % 3
@@ -145,6 +146,32 @@ def test_wrong_values_are_refused(name, model):
     with pytest.raises(ValueError, match=message) as caught:
         call(model)
     assert "Received" in str(caught.value)
+
+
+@pytest.mark.parametrize("policy", ["float16", "bfloat16", "float64"])
+def test_kernels_are_generated_in_float32_alone(policy):
+    usual = keras.config.dtype_policy()
+    try:
+        keras.config.set_dtype_policy(policy)
+        model = network()
+    finally:
+        keras.config.set_dtype_policy(usual)
+    message = rf"must have weights of float32. Received: 'a/kernel' of {policy}"
+    for method in ("lwdna", "dhp"):
+        with pytest.raises(ValueError, match=message):
+            th.shrink(model, (X, Y), SPARSE, macs=0.5, method=method)
+    for options in ({"data": X}, {"data": (X, Y), "loss": SPARSE, "method": MCH}):
+        small = th.shrink(model, macs=0.5, **options)
+        assert {small.get_layer(name).dtype_policy.name for name in "ab"} == {policy}
+
+
+@pytest.mark.parametrize("mode", ["int8", "float8"])
+def test_quantized_models_are_refused(mode, model):
+    quantized = keras.models.clone_model(model)
+    quantized.quantize(mode)
+    for call in (th.count, th.shrink, lambda m: th.strip(m, {})):
+        with pytest.raises(ValueError, match=r"`model` must not be quantized. Received"):
+            call(quantized)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
+import keras
 import numpy as np
 
 from tf_hetero.graph.channels import ChannelGraph, Site, Weight
@@ -54,3 +56,14 @@ def fan_in(site: Site, name: str, weight: Weight) -> int:
     """Inputs that one output element of a kernel sums over, spatial ones included."""
     shape = site.variable(name).shape
     return math.prod(shape[axis] for axis in weight.summed_axes)
+
+
+def check_float32(kernels: Iterable[Any]) -> None:
+    """Raises `ValueError` for kernels that no latents of float32 can generate."""
+    for kernel in kernels:
+        if keras.backend.standardize_dtype(kernel.dtype) != "float32":
+            raise ValueError(
+                "Kernels that are generated must have weights of float32. Received: "
+                f"{kernel.path!r} of {kernel.dtype}. Build the model with the policy "
+                "float32 or mixed_float16."
+            )

@@ -16,7 +16,7 @@ from tf_hetero.graph.keras_internals import seeded_initializers
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.dhp.latents import KernelSpec, LatentAxis, LatentBank
 from tf_hetero.methods.dhp.layers import HYPER_LAYERS, HyperLayer
-from tf_hetero.methods.generating import fan_in, generated_kernels
+from tf_hetero.methods.generating import check_float32, fan_in, generated_kernels
 from tf_hetero.surgery.rebuilding import Builder, Rebuilt, copy_weights, new_inputs
 from tf_hetero.widths.width_rules import check_shrinkable
 
@@ -188,6 +188,7 @@ def without_latents(graph: ChannelGraph) -> set[str]:
 
 def _spec(graph: ChannelGraph, site: Site, name: str, weight: Weight) -> KernelSpec:
     variable = site.variable(name)
+    check_float32([variable])
     if variable.constraint is not None:
         raise ValueError(
             "A generated kernel cannot be constrained. Received: layer "

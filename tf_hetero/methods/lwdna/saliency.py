@@ -14,6 +14,7 @@ from tf_hetero.graph.arguments import check_choice, refuse
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import check_plain
 from tf_hetero.graph.tracing import trace
+from tf_hetero.methods.generating import check_float32
 from tf_hetero.methods.grouped_convolutions import in_parts
 from tf_hetero.methods.lwdna.kernels import GeneratedKernels, draw_kernels, own_kernels
 from tf_hetero.widths.counting import CostModel
@@ -174,7 +175,7 @@ def _gradient(graph, kernels: GeneratedKernels, batch: Batch, objective) -> np.n
     import tensorflow as tf
 
     objective.check(graph.flat, *batch)
-    _check_kernels(kernels)
+    check_float32(kernel.variable for kernel in kernels.kernels)
     tensors = [
         tree.map_structure(keras.ops.convert_to_tensor, part)
         for part in batch
@@ -191,16 +192,6 @@ def _gradient(graph, kernels: GeneratedKernels, batch: Batch, objective) -> np.n
             f"{float(value)}; {_first_not_finite(graph, kernels, batch)}."
         )
     return gradient
-
-
-def _check_kernels(kernels: GeneratedKernels) -> None:
-    for kernel in kernels.kernels:
-        if keras.backend.standardize_dtype(kernel.variable.dtype) != "float32":
-            raise ValueError(
-                "The gradient pass needs weights of float32. Received: "
-                f"{kernel.variable.path!r} of {kernel.variable.dtype}. Build the model "
-                "with the policy float32 or mixed_float16."
-            )
 
 
 def latent_step(trainer: keras.Model, kernels: GeneratedKernels) -> Callable:
