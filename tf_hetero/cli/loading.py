@@ -6,6 +6,9 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+# What a file may unpack to: so many times what it takes, or so many bytes anyway.
+_MOST_TIMES, _ANYWAY = 200, 200_000_000
+
 
 def at_least(least: int) -> Callable[[str], int]:
     """A type of flags: whole numbers that are not below `least`."""
@@ -26,6 +29,54 @@ def check_model_file(path: str, flag: str = "--model") -> None:
         raise ValueError(f"{flag} must be a file. Received: {flag}={path}, which is none.")
 
 
+def check_unpacked(path: str, flag: str) -> None:
+    """Raises `ValueError` for an archive that would fill the memory when it is read.
+
+    Weights and pictures are stored as they are, or compressed to a good part of that; a
+    few bytes that stand for gigabytes of zeros come from no one who means well.
+    """
+    unpacked = _unpacked_bytes(path)
+    if unpacked > max(_ANYWAY, _MOST_TIMES * pathlib.Path(path).stat().st_size):
+        raise ValueError(
+            f"{flag} must not unpack to more than {_MOST_TIMES} times its size. Received: "
+            f"{flag}={path}, which holds {unpacked:,} bytes in "
+            f"{pathlib.Path(path).stat().st_size:,}. Load it in Python, if you trust it."
+        )
+
+
+def _unpacked_bytes(path: str) -> int:
+    """Of all members of a zip file, with the arrays in their HDF5 files; 0 of others."""
+    if not zipfile.is_zipfile(path):
+        return 0
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        total = sum(member.file_size for member in members)
+        for member in members:
+            if member.filename.endswith(".h5") and total <= _ANYWAY * _MOST_TIMES:
+                with archive.open(member) as file:
+                    total += _array_bytes(file)
+    return total
+
+
+def _array_bytes(file: Any) -> int:
+    """Of the arrays that an HDF5 file says it holds; 0 if it is none."""
+    import h5py
+
+    sizes: list[int] = []
+
+    def add(name: str, item: Any) -> None:
+        del name
+        if isinstance(item, h5py.Dataset):
+            sizes.append(item.size * item.dtype.itemsize)
+
+    try:
+        with h5py.File(file) as arrays:
+            arrays.visititems(add)
+    except (OSError, RuntimeError, ValueError):  # Keras will say what is wrong
+        return 0
+    return sum(sizes)
+
+
 def load_model(path: str, compile: bool = False, flag: str = "--model") -> Any:
     """A model from a `.keras` file that need not be trusted.
 
@@ -38,9 +89,11 @@ def load_model(path: str, compile: bool = False, flag: str = "--model") -> Any:
         flag: what errors call it.
 
     Raises:
-        ValueError: if there is no such file, or Keras does not load it.
+        ValueError: if there is no such file, it would fill the memory, or Keras does
+            not load it.
     """
     check_model_file(path, flag)
+    check_unpacked(path, flag)
     import keras
 
     # Each method's layers are known to Keras once it is imported.
@@ -64,6 +117,7 @@ def read_npz(path: str, flag: str) -> dict[str, Any]:
             f"{flag} must be an .npz file. Received: {flag}={path}, which is none. Write "
             "one with numpy.savez."
         )
+    check_unpacked(path, flag)
     try:
         with np.load(path) as archive:
             return dict(archive)
