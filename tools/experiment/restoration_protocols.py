@@ -124,6 +124,7 @@ def sized_to_two_cores(config: Any) -> Any:
         "uniform": {"method": "uniform"},
         "lwdna": {"method": "lwdna", **lwdna},
         "dhp": {},
+        "dhp_fresh": {"weights": "fresh"},
         "post_training": {"method": "post_training", "after": "baseline", "trained": False},
     }
     return config
