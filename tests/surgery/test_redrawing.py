@@ -104,3 +104,10 @@ def test_a_trained_model_loses_channels_behind_a_frozen_backbone():
     small = th.shrink(model, x, macs=0.5)
     assert th.count(small).macs <= 0.5 * th.count(model).macs
     assert not small.get_layer("a").trainable
+
+
+def test_a_network_for_pictures_of_any_size_is_widened():
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(4, 3, name="a")(inputs)
+    model = keras.Model(inputs, keras.layers.Conv2D(3, 1)(x))
+    assert th.widen(model, 2.0).get_layer("a").filters == 8

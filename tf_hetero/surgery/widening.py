@@ -12,7 +12,7 @@ from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.constants import with_constants
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.redrawing import redraw
-from tf_hetero.widths.counting import CostModel
+from tf_hetero.widths.counting import parameters_of
 
 _BYTES = 8  # of a weight and its gradient
 
@@ -92,7 +92,7 @@ def _widened_sizes(graph: ChannelGraph, width_multiplier, exclude) -> np.ndarray
 def _check_fits(graph: ChannelGraph, sizes: np.ndarray, width_multiplier: float) -> None:
     """Raises `ValueError` before memory is asked for that the machine does not have."""
     there = _machine_bytes()
-    weights = CostModel(graph).params(sizes.astype(float))
+    weights = parameters_of(graph)(sizes.astype(float))
     if there is not None and _BYTES * weights > there:
         raise ValueError(
             "A widened model and its gradients must fit into the memory of the machine. "

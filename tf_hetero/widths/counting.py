@@ -115,7 +115,7 @@ class CostModel:
         self.target = target or Target()
         self.sizes = np.array([float(group.size) for group in graph.groups])
         self.macs = Polynomial(graph, _mac_terms(graph, padded=False))
-        self.params = Polynomial(graph, _parameter_terms(graph))
+        self.params = parameters_of(graph)
 
     @functools.cached_property
     def papers_flops(self) -> Polynomial:
@@ -163,6 +163,11 @@ class CostModel:
             file_size=round(self.file_size(kept)),
             latency=round(self.latency(kept), 6) if timed else None,
         )
+
+
+def parameters_of(graph: ChannelGraph) -> Polynomial:
+    """Trainable parameters by kept units, for which no size of a picture matters."""
+    return Polynomial(graph, _parameter_terms(graph))
 
 
 def count(
