@@ -73,6 +73,53 @@ def test_rows_are_the_papers(name):
     assert f"--config=configs/{name}_lwdna.py" in text
 
 
+DISTILLED = (
+    "mobilenetv1",
+    "mobilenetv2",
+    "mobilenetv3_large",
+    "mobilenetv3_small",
+    "mnasnet",
+)
+
+
+@pytest.mark.parametrize("name", DISTILLED)
+def test_rows_of_dhp_beside_lwdna_are_the_papers(name):
+    """Table 4 names them DHP KD: LW-DNA's network, data and training, DHP's search."""
+    lwdna, _ = row(f"tiny_{name}")
+    module = importlib.import_module(f"configs.tiny_{name}_dhp_distilled")
+    dhp, text = settings.resolve(module.get_config()), module.__doc__
+    assert (dhp.network, dhp.dataset) == (lwdna.network, lwdna.dataset)
+    arms = {arm.name: arm for arm in dhp.arms}
+    assert set(arms) == {"baseline_distilled", "dhp"}
+    assert all(arm.distilled for arm in arms.values())
+    assert f"FLOPs {arms['dhp'].papers_flops / 1e9:.4f} G" in text
+    assert arms["dhp"].method.width_multiplier == 2.0
+
+
+def test_penalties_are_those_of_the_rows():
+    for suffix, penalty in (("", "l1"), ("_l2", "l2")):
+        module = importlib.import_module(f"configs.cifar10_resnet110_dhp50{suffix}")
+        arm = settings.resolve(module.get_config()).arm("dhp")
+        assert arm.method.optimizer["config"]["penalty"] == penalty
+
+
+@pytest.mark.parametrize(
+    ("name", "flops", "params"),
+    [("mobilenetv1_width075", 57.42, 57.64), ("mobilenetv2_width03", 10.09, 11.64)],
+)
+def test_rows_of_a_width_are_near_the_papers(name, flops, params):
+    """As near as widths are rounded: by hand 0.3 of 32 channels is 9 or 10."""
+    module = importlib.import_module(f"configs.tiny_{name}")
+    experiment = settings.resolve(module.get_config())
+    builder = getattr(models, experiment.network)
+    whole, small = (
+        th.count(builder((64, 64, 3), classes=200, width_multiplier=width))
+        for width in (1.0, experiment.network_width)
+    )
+    assert 100 * small.papers_flops / whole.papers_flops == pytest.approx(flops, abs=1.1)
+    assert 100 * small.params / whole.params == pytest.approx(params, abs=0.3)
+
+
 @pytest.mark.parametrize("name", RESTORATION)
 def test_rows_of_restoration_are_the_papers(name):
     """LW-DNA prints two of the baselines a last digit lower than it counts (FACTS.md 7)."""
@@ -230,6 +277,8 @@ def test_dhp_rows_are_the_papers():
         "cifar10_resnet20_dhp": (0.5, 2e-4, 5e-3, 0.02, 1),
         "cifar10_resnet56_dhp50": (0.5, 3e-4, 5e-3, 0.01, 1),
         "cifar10_resnet56_dhp38": (0.38, 3e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet110_dhp50": (0.5, 1e-4, 5e-3, 0.02, 1),
+        "cifar10_resnet110_dhp50_l2": (0.5, 1e-4, 5e-3, 0.02, 1),
         "cifar10_resnet110_dhp62": (0.62, 1e-4, 5e-3, 0.02, 1),
         "cifar10_resnet110_dhp20": (0.2, 1e-4, 5e-3, 0.02, 1),
         "cifar10_resnet164_dhp50": (0.5, 1e-4, 5e-3, 0.02, 1),
@@ -243,6 +292,7 @@ def test_dhp_rows_are_the_papers():
     }
     found = {path.stem for path in (ROOT / "configs").glob("*_*_dhp*.py")}
     found -= {f"{name}_dhp" for name in RESTORATION}
+    found -= {f"tiny_{name}_dhp_distilled" for name in DISTILLED}
     assert found == set(wanted)
     for name, values in wanted.items():
         module = importlib.import_module(f"configs.{name}")

@@ -94,7 +94,7 @@ def dhp_cifar(network: str, ratio: float, l1_strength: float, **search: Any) -> 
         ratio: the budget, a fraction of the network's MACs.
         l1_strength: the paper's lambda.
         **search: what the row changes of `tf_hetero.DHP`, and of its optimizer the
-            `threshold`.
+            `threshold` and the `penalty`.
 
     References:
         - Differentiable Meta Pruning via HyperNetworks, section 4.1; the numbers
@@ -128,6 +128,38 @@ def dhp_tiny_imagenet(
     return config
 
 
+def dhp_distilled(network: str, papers_flops: float, **search: Any) -> Any:
+    """DHP on Tiny-ImageNet beside LW-DNA: from twice the width, distilled.
+
+    The FLOPs that the row prints are the budget. lambda and the threshold are those of
+    DHP's MobileNetV2 where nothing is given: no paper prints them.
+
+    References:
+        - The Heterogeneity Hypothesis, Table 4, "DHP KD".
+    """
+    search = {"l1_strength": 1e-4, **search}
+    config = dhp_tiny_imagenet(network, 0.0, 2.0, **search)
+    config.papers_flops = papers_flops
+    config.distillation.teacher = "widened"
+    config.arms = {
+        "baseline_distilled": {"method": "none"},
+        "dhp": {},
+    }
+    return config
+
+
+def uniform_tiny_imagenet(network: str, width: float) -> Any:
+    """A network of another width on Tiny-ImageNet, trained as DHP's networks are.
+
+    References:
+        - Differentiable Meta Pruning via HyperNetworks, Table 1, rows of a width.
+    """
+    config = dhp_tiny_imagenet(network, 1.0, 1.0, l1_strength=0.0)
+    config.network_width = width
+    config.arms = {"baseline": {"method": "none"}}
+    return config
+
+
 def _sparse(
     network: str,
     dataset: str,
@@ -150,6 +182,7 @@ def sparse_search(
     l1_strength: float,
     learning_rate: float = 0.1,
     threshold: float = 5e-3,
+    penalty: str = "l1",
     **search: Any,
 ) -> dict[str, Any]:
     """DHP's search as its released scripts have it, for `config.search`.
@@ -161,6 +194,7 @@ def sparse_search(
         l1_strength: the paper's lambda.
         learning_rate: of the search.
         threshold: below it a latent counts as gone.
+        penalty: `"l1"` or `"l2"`.
         **search: further arguments of `tf_hetero.DHP`.
     """
     optimizer = ProximalSGD(
@@ -169,6 +203,7 @@ def sparse_search(
         coupled_weight_decay=1e-4,
         l1_strength=l1_strength,
         threshold=threshold,
+        penalty=penalty,
     )
     usual: dict[str, Any] = {"decay_at": (50,), "stop_limit": 0.02, "batch_size": 64}
     usual |= {"width_multiplier": 1.0, **search}
