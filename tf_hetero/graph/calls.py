@@ -144,13 +144,14 @@ class FlatGraph:
 def named_weights(operation: Any) -> dict[str, Any]:
     """The weights of a layer by name, in their order; none for plain operations.
 
-    Where a layer holds layers whose weights have the same names, the name is
+    Where a layer holds layers whose weights have the same names, the name of theirs is
     `sub-layer/name`, or the path from the layer on.
     """
     weights = list(getattr(operation, "weights", ()))
     names = [variable.name for variable in weights]
     if len(set(names)) < len(names):
-        names = ["/".join(variable.path.split("/")[-2:]) for variable in weights]
+        own = f"{operation.name}/"  # another once the layer is made again
+        names = ["/".join(v.path.split("/")[-2:]).removeprefix(own) for v in weights]
     if len(set(names)) < len(names):
         names = [variable.path.removeprefix(f"{operation.path}/") for variable in weights]
     return dict(zip(names, weights, strict=True))

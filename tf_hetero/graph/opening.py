@@ -18,6 +18,7 @@ from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.rules import has_rule
+from tf_hetero.graph.rules.activations import activation_name
 from tf_hetero.graph.rules.base import (
     BATCH,
     MASKED,
@@ -46,8 +47,11 @@ def can_be_opened(operation: Any) -> bool:
     """Whether what an operation does may be recorded, in the place of a rule.
 
     That is so for a layer that has neither rule nor static graph, nor a regularizer of
-    what it makes, and for a Lambda that has nothing to do with masks.
+    what it makes, for a Lambda that has nothing to do with masks, and for an Activation
+    with a function that Keras would not find again by its name.
     """
+    if type(operation) is keras.layers.Activation:
+        return _is_strange(operation.activation)
     if type(operation) is keras.layers.Lambda:
         takes_mask = "mask" in inspect.getfullargspec(operation.function).args
         return operation.mask is None and not takes_mask
@@ -57,6 +61,16 @@ def can_be_opened(operation: Any) -> bool:
         and not internals.has_static_graph(operation)
         and operation.activity_regularizer is None
     )
+
+
+def _is_strange(function: Any) -> bool:
+    """Whether a function, not a layer, is neither a known one nor registered with Keras."""
+    known = vars(keras.activations).values()
+    if isinstance(function, keras.layers.Layer) or any(function is one for one in known):
+        return False
+    name = getattr(function, "__name__", "")
+    registered = keras.saving.get_registered_name(function) != name
+    return not registered and activation_name(function) is None
 
 
 def can_be_spread(layer: Any) -> bool:

@@ -14,6 +14,7 @@ from keras import tree
 from tf_hetero.graph.calls import Block, Call, fill, named_weights, predicted
 from tf_hetero.graph.channels import ChannelGraph, Ids, Site, resolved
 from tf_hetero.graph.keras_internals import maker_name, output_names, structures, sublayers
+from tf_hetero.graph.remaking import made_again
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.nesting import Nesting, told, with_names
 
@@ -156,7 +157,7 @@ class Builder:
 
     def make(self, call: Call, config: dict[str, Any]) -> Any:
         """A new layer or operation of the call's class."""
-        return type(call.operation).from_config(config)
+        return made_again(call.operation, config)
 
     def _length(self, ids: Ids) -> int:
         return round(float(self._width[self._unit_of[ids]].sum()))
@@ -219,9 +220,11 @@ def _config(operation: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value without what Keras wraps lists of a layer in."""
+    """A value without what Keras wraps lists of a layer in, and numbers for tensors."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if keras.ops.is_tensor(value):
+        return keras.ops.convert_to_numpy(value).tolist()
     return value
 
 

@@ -9,6 +9,7 @@ from keras import tree
 
 from tf_hetero.graph.calls import Tensor, named_weights
 from tf_hetero.graph.keras_internals import takes_training
+from tf_hetero.graph.remaking import made_again
 from tf_hetero.graph.rules.base import RuleCall
 
 _SIZE = 8  # of an axis of open length, while a layer is tried
@@ -37,7 +38,7 @@ class Copies:
 
     def made(self, changes: Mapping[str, Any]) -> Any:
         """Another copy, with other values of some config entries."""
-        return type(self._call.operation).from_config({**self.config, **changes})
+        return made_again(self._call.operation, {**self.config, **changes})
 
     def outputs(self, layer: Any, inputs: list[Any]) -> list[np.ndarray]:
         """What a copy makes, in inference."""
