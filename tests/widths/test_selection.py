@@ -174,6 +174,21 @@ def test_floors_ceilings_and_multiples_a_group():
     assert {n % 16 for n in kept.values()} != {0}
 
 
+def test_floors_as_fractions_a_group():
+    """A group that no pattern matches has the default, 0.2."""
+    model = models.ResNet20()
+    rules = th.WidthRules({"stage2_block1_conv1": 0.6, "stage3_.*": 0.3})
+    graph = th.trace(model)
+    floors = {
+        group.name: int(counts[0])
+        for group, counts in zip(graph.groups, rules.allowed_units(graph), strict=True)
+    }
+    assert floors["stage2_block1_conv1"] == 19 and floors["stage3_block2_conv1"] == 19
+    assert floors["stage1_block1_conv1"] == 3
+    with pytest.raises(ValueError, match=r"`min_conv_fraction` must be from 0 to 1"):
+        th.WidthRules({"stem": 1.5})
+
+
 def test_only_the_named_groups_shrink():
     model = models.ResNet20()
     masks = th.select(

@@ -23,9 +23,9 @@ _register = keras.saving.register_keras_serializable("tf_hetero")
 class WidthRules:
     """What may be left of each channel group.
 
-    `min_channels`, `max_fraction` and `multiple_of` are one number for all groups, or a
-    dict from regular expressions (as in `exclude`) to numbers, of which the first that
-    matches a group counts.
+    Numbers are one for all groups, or a dict from regular expressions (as in `exclude`)
+    to numbers, of which the first that matches a group counts, and the default for a
+    group that none matches.
 
     Args:
         min_conv_fraction: the papers' rho: every group keeps at least
@@ -60,8 +60,8 @@ class WidthRules:
           fractions of the widened size, as in the released code.
     """
 
-    min_conv_fraction: float = 0.2
-    min_dense_fraction: float = 0.45
+    min_conv_fraction: PerGroup = 0.2
+    min_dense_fraction: PerGroup = 0.45
     min_channels: PerGroup = 1
     max_fraction: PerGroup = 1.0
     multiple_of: PerGroup = 1
@@ -70,10 +70,10 @@ class WidthRules:
 
     def __post_init__(self) -> None:
         for name in ("min_conv_fraction", "min_dense_fraction"):
-            fraction = getattr(self, name)
-            check_number(**{name: fraction})
-            if not 0 <= fraction <= 1:
-                raise ValueError(f"`{name}` must be from 0 to 1. Received: {fraction}")
+            for value in _values(getattr(self, name)):
+                check_number(**{name: value})
+                if not 0 <= value <= 1:
+                    raise ValueError(f"`{name}` must be from 0 to 1. Received: {value}")
         for name in ("min_channels", "multiple_of"):
             for value in _values(getattr(self, name)):
                 check_whole(1, **{name: value})
@@ -132,15 +132,18 @@ class WidthRules:
         return allowed
 
     def _floors(self, graph: ChannelGraph, channels_of: dict[str, int]) -> dict[str, int]:
-        least = graph.per_group(self.min_channels, "min_channels", 1)
+        names = ("min_channels", "min_conv_fraction", "min_dense_fraction")
+        least, of_conv, of_dense = (
+            graph.per_group(getattr(self, name), name, getattr(WidthRules, name))
+            for name in names
+        )
         classified = {group.name for group in read_by_classifiers(graph)}
         floors = {}
-        for group, channels in zip(graph.groups, least, strict=True):
+        for index, group in enumerate(graph.groups):
             if group.frozen is not None:
                 continue
-            dense = group.name in classified
-            fraction = self.min_dense_fraction if dense else self.min_conv_fraction
-            units = math.ceil(channels / channels_of[group.name])
+            fraction = (of_dense if group.name in classified else of_conv)[index]
+            units = math.ceil(least[index] / channels_of[group.name])
             floors[group.name] = min(max(int(group.size * fraction), units), group.size)
         return floors
 

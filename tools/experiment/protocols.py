@@ -68,7 +68,8 @@ def _row(network: str, dataset: str, ratio: float, search: dict[str, Any]) -> An
     config.grouped = options.pop("grouped", config.grouped)
     config.papers_flops = options.pop("papers_flops", config.papers_flops)
     rules = [name for name in options if name in config.widths]
-    config.widths.update({name: options.pop(name) for name in rules})
+    with config.ignore_type():  # a number for all groups, or one for each of some
+        config.widths.update({name: options.pop(name) for name in rules})
     config.search = method_config(LWDNA(**options))
     return config
 
