@@ -175,3 +175,60 @@ def test_texts_are_written_whole(tmp_path, monkeypatch):
         files.write_text(path, "new")
     assert list(path.parent.iterdir()) == [path]
     assert "名前" in path.read_text(encoding="utf-8")
+
+
+HOLDS = """
+import pathlib, sys, time
+from tf_hetero import files
+with files.replacing(sys.argv[1]) as place:
+    place.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_killed_processes_left_is_deleted_and_nothing_else(tmp_path, monkeypatch):
+    command = [sys.executable, "-c", HOLDS]
+    killed, writing = (
+        subprocess.Popen(
+            [*command, str(tmp_path / name)], stdout=subprocess.PIPE, text=True
+        )
+        for name in ("killed", "writing")
+    )
+    try:
+        for process in (killed, writing):
+            assert process.stdout.readline() == "writing\n"
+        killed.kill()
+        killed.wait()
+        files.write_text(tmp_path / "first", "too soon to know")
+        assert len(list(tmp_path.glob(f"{files.UNFINISHED}*"))) == 2
+        monkeypatch.setattr(files, "_SECONDS", 0)
+        files.write_text(tmp_path / "second", "later")
+        (left,) = tmp_path.glob(f"{files.UNFINISHED}*")
+        assert left.name.startswith(f"{files.UNFINISHED}writing-")
+    finally:
+        for process in (killed, writing):
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+PARENT = """
+import subprocess, sys, time
+child = "import sys; sys.path[:0] = [sys.argv[1]]; import threading, time, run_exported;"
+child += "threading.Thread(target=run_exported.end_with_parent, args=(0.05,)).start();"
+child += "print('started', flush=True); time.sleep(60)"
+subprocess.run([sys.executable, "-c", child, sys.argv[1]])
+"""
+
+
+def test_a_child_ends_with_its_parent():
+    """Its end closes the pipe that it writes to."""
+    folder = pathlib.Path(files.__file__).parent / "deployment"
+    command = [sys.executable, "-c", PARENT, str(folder)]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout.readline() == "started\n"
+    parent.kill()
+    parent.wait()
+    assert parent.stdout.read() == ""  # returns when nobody holds the other end
+    parent.stdout.close()

@@ -5,11 +5,19 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from typing import Any
 
-# What a process that was killed leaves behind begins with this, and may be deleted.
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+# What a process that was killed leaves behind begins with this. The next that writes into
+# the same folder deletes it.
 UNFINISHED = ".unfinished-"
+_SECONDS = 60  # in which a folder that was just made is certainly held
 # File systems end names at 255 bytes, and one character may take four of them.
 _NAMED = 40
 
@@ -28,7 +36,8 @@ def replacing(path: str | os.PathLike, overwrite: bool = False) -> Iterator[path
     """A place beside `path` to write to, which becomes `path` if all goes well.
 
     If anything raises, `path` is as it was and nothing stays beside it. What is there
-    in the end is on the disk: it survives a machine that stops.
+    in the end is on the disk: it survives a machine that stops. What processes that were
+    killed have left in the folder is deleted.
 
     Args:
         path: the file or folder to make.
@@ -50,8 +59,10 @@ def replacing(path: str | os.PathLike, overwrite: bool = False) -> Iterator[path
     path = pathlib.Path(path)
     check_free(path, overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _delete_left(path.parent)
     prefix = f"{UNFINISHED}{path.name[:_NAMED]}-"
     beside = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+    held = _hold(beside)
     try:
         made = beside / path.name
         yield made
@@ -61,6 +72,33 @@ def replacing(path: str | os.PathLike, overwrite: bool = False) -> Iterator[path
     finally:
         # An error here would hide the one that is on its way.
         shutil.rmtree(beside, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def _hold(folder: pathlib.Path) -> int | None:
+    """Locks a folder, as long as this process lives; None where it is locked already."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # or where the file system knows no locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _delete_left(folder: pathlib.Path) -> None:
+    """Deletes what no living process holds, and is not just being made."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # another process deletes it at the same time
+            if time.time() - left.stat().st_mtime < _SECONDS:
+                continue
+            held = _hold(left)
+            if held is not None:
+                shutil.rmtree(left, ignore_errors=True)
+                os.close(held)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
