@@ -104,7 +104,7 @@ def with_dhp(config: Any, macs: tuple[float, ...], decay_at: int, **search: Any)
 
 
 def sized_to_two_cores(config: Any) -> Any:
-    """The same for an afternoon: a quarter of the width, 6,000 steps, all arms at 60 %.
+    """The same for an afternoon: a quarter of the width, 6,000 steps, arms at 60 %.
 
     Batches are of 4 patches: what is scarce is steps. Adam begins at 1e-3 and ends at 0
     (cosine). DHP's lambda is larger than the papers', whose search has a hundred times as
@@ -124,7 +124,8 @@ def sized_to_two_cores(config: Any) -> Any:
         "uniform": {"method": "uniform"},
         "lwdna": {"method": "lwdna", **lwdna},
         "dhp": {},
-        "dhp_fresh": {"weights": "fresh"},
+        "dhp_fresh": {"weights": "fresh"},  # what widths alone do
+        "dhp_whole": {"macs": 1.0},  # what generated kernels alone do
         "post_training": {"method": "post_training", "after": "baseline", "trained": False},
     }
     return config
