@@ -13,34 +13,38 @@ _VARYING = ("name", "build_config")
 def made_again(operation: Any, config: Mapping[str, Any]) -> Any:
     """A layer or operation of the same class, by a config.
 
-    Some layers write down what they have worked out, such as a number of patches, and
-    do not take it again. Such entries are left out, if a layer made without them has
-    worked out the same.
-
     Args:
         operation: the layer or operation.
         config: its config, with other values of some entries.
     """
-    kind = type(operation)
     try:
-        return kind.from_config(dict(config))
+        return type(operation).from_config(dict(config))
     except Exception:  # the layer's author wrote what is called here
-        taken = {key: config[key] for key in config if key in _parameters(kind)}
-        if not _says_more(operation):
+        if not says_more(operation):
             raise
-        return kind.from_config(taken)
+        return made_of_less(operation, config)
 
 
-def _says_more(operation: Any) -> bool:
-    """Whether the entries of a config that no argument takes follow from the others."""
+def made_of_less(operation: Any, config: Mapping[str, Any]) -> Any:
+    """The same, without the entries of the config that no argument takes."""
+    kind = type(operation)
+    known = _parameters(kind)
+    return kind.from_config({key: config[key] for key in config if key in known})
+
+
+def says_more(operation: Any) -> bool:
+    """Whether a layer's config has entries that no argument takes and that follow.
+
+    Some layers write down what they have worked out, such as a number of patches, and
+    do not take it again: one made without these entries has worked out the same.
+    """
     if not isinstance(operation, keras.layers.Layer):
         return False
     whole, known = operation.get_config(), _parameters(type(operation))
     rest = {key: value for key, value in whole.items() if key not in known}
     if not rest:
         return False
-    taken = {key: value for key, value in whole.items() if key in known}
-    found = type(operation).from_config(taken).get_config()
+    found = made_of_less(operation, whole).get_config()
     return all(_lasting(found.get(k)) == _lasting(v) for k, v in rest.items())
 
 
