@@ -86,7 +86,8 @@ def test_axes_are_looked_at_apart():
     ],
 )
 def test_layers_that_look_further_are_named(layer):
-    with pytest.raises(ValueError, match=f"padding='same'.*layer '{layer.name}'"):
+    # What an own function does has a name of its own, after the layer's.
+    with pytest.raises(ValueError, match=f"padding='same'.*layer '{layer.name}"):
         reach_of(one(layer), 0)
 
 
