@@ -114,3 +114,34 @@ def test_sizes_computed_as_tensors_are_written_as_numbers(tmp_path):
     x = random_inputs(model)
     loaded = keras.models.load_model(tmp_path / "small.keras")
     assert_equal_outputs(loaded(x), model(x), 1e-6)
+
+
+class Same(layers.Layer):
+    """Two sub-layers of one name: their weights have one path."""
+
+    def __init__(self, width, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.blocks = [layers.Dense(width, name="block") for _ in range(2)]
+
+    def build(self, shape):
+        for block in self.blocks:
+            block.build(shape)
+        self.power = self.add_weight(shape=(), name="power")
+
+    def call(self, x):
+        for block in self.blocks:
+            x = ops.relu(block(x)) * self.power
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width}
+
+
+def test_weights_of_sublayers_with_one_name_are_all_taken_over():
+    inputs = image()
+    x = Same(4, name="same")(conv(inputs, 4, "a"))
+    model = randomize(keras.Model(inputs, head(conv(x, 5, "b"))))
+    check_masked_equals_stripped(model)
+    x = random_inputs(model)
+    assert_equal_outputs(th.strip(model, {})(x), model(x), tolerance=0)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -145,7 +146,8 @@ def named_weights(operation: Any) -> dict[str, Any]:
     """The weights of a layer by name, in their order; none for plain operations.
 
     Where a layer holds layers whose weights have the same names, the name of theirs is
-    `sub-layer/name`, or the path from the layer on.
+    `sub-layer/name`, or the path from the layer on, with a number after it where
+    sub-layers have one name.
     """
     weights = list(getattr(operation, "weights", ()))
     names = [variable.name for variable in weights]
@@ -154,6 +156,11 @@ def named_weights(operation: Any) -> dict[str, Any]:
         names = ["/".join(v.path.split("/")[-2:]).removeprefix(own) for v in weights]
     if len(set(names)) < len(names):
         names = [variable.path.removeprefix(f"{operation.path}/") for variable in weights]
+    # Sub-layers may share a path, too: their weights follow each other as they were made.
+    seen = Counter[str]()
+    for place, name in enumerate(names):
+        names[place] = f"{name}:{seen[name]}" if seen[name] else name
+        seen[name] += 1
     return dict(zip(names, weights, strict=True))
 
 
