@@ -35,12 +35,12 @@ def check_unpacked(path: str, flag: str) -> None:
     Weights and pictures are stored as they are, or compressed to a good part of that; a
     few bytes that stand for gigabytes of zeros come from no one who means well.
     """
-    unpacked = _unpacked_bytes(path)
-    if unpacked > max(_ANYWAY, _MOST_TIMES * pathlib.Path(path).stat().st_size):
+    unpacked, packed = _unpacked_bytes(path), pathlib.Path(path).stat().st_size
+    if unpacked > max(_ANYWAY, _MOST_TIMES * packed):
         raise ValueError(
             f"{flag} must not unpack to more than {_MOST_TIMES} times its size. Received: "
-            f"{flag}={path}, which holds {unpacked:,} bytes in "
-            f"{pathlib.Path(path).stat().st_size:,}. Load it in Python, if you trust it."
+            f"{flag}={path}, which holds {unpacked:,} bytes in {packed:,}. Load it in "
+            "Python, if you trust it."
         )
 
 

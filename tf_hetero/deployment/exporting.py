@@ -120,12 +120,12 @@ def export(
     _check_class_names(class_names, format)
     if format == "onnx":
         check_onnx()
-    if kind == "litert_int8" and representative is None and examples is None:
+    given = examples is not None or representative is not None
+    if kind == "litert_int8" and not given:
         raise ValueError(
             "quantization='int8' measures the ranges of all activations on real inputs. "
             "Received: representative=None. Give some hundreds of training inputs."
         )
-    given = examples is not None or representative is not None
     arrays, ranges = compared_and_measured(model, examples, representative, preprocessing)
     signature = make_signature(model, arrays, preprocessing, postprocessing, class_names)
     expected = _expected(signature, arrays)

@@ -18,7 +18,7 @@ from keras import tree
 
 from tf_hetero.graph import keras_internals as internals
 from tf_hetero.graph.rules import has_rule
-from tf_hetero.graph.rules.activations import activation_name
+from tf_hetero.graph.rules.activations import activation_name, is_kept_by_name
 from tf_hetero.graph.rules.base import (
     BATCH,
     MASKED,
@@ -65,8 +65,7 @@ def can_be_opened(operation: Any) -> bool:
 
 def _is_strange(function: Any) -> bool:
     """Whether a function, not a layer, is neither a known one nor registered with Keras."""
-    known = vars(keras.activations).values()
-    if isinstance(function, keras.layers.Layer) or any(function is one for one in known):
+    if is_kept_by_name(function):
         return False
     name = getattr(function, "__name__", "")
     registered = keras.saving.get_registered_name(function) != name
@@ -170,7 +169,7 @@ def _computes_the_same(
     try:
         expected = tree.flatten(layer.call(*args, **kwargs))
         found = tree.flatten(function(tensors))
-        return all(map(_are_same, found, expected))
+        return all(_are_same(*pair) for pair in zip(found, expected, strict=True))
     except Exception:  # what was recorded may take no other batch size
         return False
 

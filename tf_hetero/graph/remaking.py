@@ -10,29 +10,29 @@ import keras
 _VARYING = ("name", "build_config")
 
 
-def made_again(operation: Any, config: Mapping[str, Any]) -> Any:
-    """A layer or operation of the same class, by a config.
+def made_again(operation: Any, config: Mapping[str, Any]) -> tuple[Any, bool]:
+    """A layer or operation of the same class, and whether it takes all of a config.
 
     Args:
         operation: the layer or operation.
         config: its config, with other values of some entries.
     """
     try:
-        return type(operation).from_config(dict(config))
+        return type(operation).from_config(dict(config)), True
     except Exception:  # the layer's author wrote what is called here
-        if not says_more(operation):
+        if not _says_more(operation):
             raise
-        return made_of_less(operation, config)
+        return _made_of_less(operation, config), False
 
 
-def made_of_less(operation: Any, config: Mapping[str, Any]) -> Any:
+def _made_of_less(operation: Any, config: Mapping[str, Any]) -> Any:
     """The same, without the entries of the config that no argument takes."""
     kind = type(operation)
     known = _parameters(kind)
     return kind.from_config({key: config[key] for key in config if key in known})
 
 
-def says_more(operation: Any) -> bool:
+def _says_more(operation: Any) -> bool:
     """Whether a layer's config has entries that no argument takes and that follow.
 
     Some layers write down what they have worked out, such as a number of patches, and
@@ -44,7 +44,7 @@ def says_more(operation: Any) -> bool:
     rest = {key: value for key, value in whole.items() if key not in known}
     if not rest:
         return False
-    found = made_of_less(operation, whole).get_config()
+    found = _made_of_less(operation, whole).get_config()
     return all(_lasting(found.get(k)) == _lasting(v) for k, v in rest.items())
 
 

@@ -9,6 +9,7 @@ believed only after numbers were compared (`opening`).
 import contextlib
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -41,7 +42,7 @@ def translated() -> Iterator[list[str]]:
     try:
         yield used
     finally:
-        dispatcher.recordings.remove(used)
+        dispatcher.recordings.pop()
 
 
 @functools.cache
@@ -142,8 +143,8 @@ def _of_shapes(tf: Any) -> dict[Callable, Callable]:
 def _split(value: Any, num_or_size_splits: Any, axis: int = 0) -> Any:
     if isinstance(num_or_size_splits, int):
         return ops.split(value, num_or_size_splits, axis)
-    ends = [sum(num_or_size_splits[: n + 1]) for n in range(len(num_or_size_splits))]
-    return ops.split(value, ends[:-1], axis)
+    *ends, _ = itertools.accumulate(num_or_size_splits)
+    return ops.split(value, ends, axis)
 
 
 def _matmul(a: Any, b: Any, transpose_a: bool = False, transpose_b: bool = False) -> Any:

@@ -15,7 +15,7 @@ from keras import tree
 from tf_hetero.graph.calls import Block, Call, fill, named_weights, predicted
 from tf_hetero.graph.channels import ChannelGraph, Ids, Site, resolved
 from tf_hetero.graph.keras_internals import maker_name, output_names, structures, sublayers
-from tf_hetero.graph.remaking import made_of_less, says_more
+from tf_hetero.graph.remaking import made_again
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.nesting import Nesting, told, with_names
 
@@ -158,19 +158,15 @@ class Builder:
 
     def make(self, call: Call, config: dict[str, Any]) -> Any:
         """A new layer or operation of the call's class."""
-        operation = call.operation
-        try:
-            return type(operation).from_config(dict(config))
-        except Exception:  # the layer's author wrote what is called here
-            if not says_more(operation):
-                raise
-        warnings.warn(
-            f"{type(operation).__name__}.from_config does not take what its get_config "
-            f"gives. Received: layer {call.name!r}. It was made again all the same, but "
-            "saved as .keras the result will not load. Mend the class, or export.",
-            stacklevel=2,
-        )
-        return made_of_less(operation, config)
+        made, whole = made_again(call.operation, config)
+        if not whole:
+            warnings.warn(
+                f"{type(made).__name__}.from_config does not take what its get_config "
+                f"gives. Received: layer {call.name!r}. It was made again all the same, "
+                "but saved as .keras the result will not load. Mend the class, or export.",
+                stacklevel=2,
+            )
+        return made
 
     def _length(self, ids: Ids) -> int:
         return round(float(self._width[self._unit_of[ids]].sum()))

@@ -23,17 +23,20 @@ class Printed:
 
 CRITERIA = ("gradient", "magnitude")
 _V1 = ("0.0478", "3.412")
+_V3_IMAGENET = Printed("0.0612", "3.108", "0.0605", "3.049")
+_V3_LARGE = Printed("0.0860", "4.121", "0.0797", "3.561")
+_V3_SMALL = Printed("0.0207", "2.083", "0.0178", "1.799")
 PRINTED = {
     "imagenet_resnet50": Printed("4.1177", "25.557", "3.7307", "23.741"),
     "imagenet_regnet_x4gf": Printed("4.0005", "22.118", "3.8199", "15.285"),
-    "imagenet_mobilenetv3_small": Printed("0.0612", "3.108", "0.0605", "3.049"),
+    "imagenet_mobilenetv3_small": _V3_IMAGENET,
     "tiny_mobilenetv1": Printed(*_V1, "0.0460", "1.265"),
     "tiny_mobilenetv2": Printed("0.0930", "2.480", "0.0872", "2.230"),
-    "tiny_mobilenetv3_large": Printed("0.0860", "4.121", "0.0797", "3.561"),
-    "tiny_mobilenetv3_small": Printed("0.0207", "2.083", "0.0178", "1.799"),
-    "imagenet_mobilenetv3_small_hidden": Printed("0.0612", "3.108", "0.0605", "3.049"),
-    "tiny_mobilenetv3_large_hidden": Printed("0.0860", "4.121", "0.0797", "3.561"),
-    "tiny_mobilenetv3_small_hidden": Printed("0.0207", "2.083", "0.0178", "1.799"),
+    "tiny_mobilenetv3_large": _V3_LARGE,
+    "tiny_mobilenetv3_small": _V3_SMALL,
+    "imagenet_mobilenetv3_small_hidden": _V3_IMAGENET,
+    "tiny_mobilenetv3_large_hidden": _V3_LARGE,
+    "tiny_mobilenetv3_small_hidden": _V3_SMALL,
     "tiny_mnasnet": Printed("0.0271", "3.359", "0.0250", "1.258"),
     "cifar100_regnet_y200mf": Printed("0.2259", "2.831", "0.2095", "1.524"),
     "cifar100_regnet_y400mf": Printed("0.4585", "3.947", "0.4468", "2.466"),

@@ -57,7 +57,11 @@ def own_activation(call: RuleCall) -> dict[str, Any]:
     Keras finds functions again by their names, lambdas and most others not at all.
     """
     activation = getattr(call.operation, "activation", None)
-    kept = activation is None or isinstance(activation, keras.layers.Layer)
-    if kept or any(activation is known for known in vars(keras.activations).values()):
-        return {}
-    return {"activation": activation}
+    return {} if is_kept_by_name(activation) else {"activation": activation}
+
+
+def is_kept_by_name(activation: Any) -> bool:
+    """Whether a config has what Keras makes the activation of again: its own, a layer."""
+    if activation is None or isinstance(activation, keras.layers.Layer):
+        return True
+    return any(activation is known for known in vars(keras.activations).values())

@@ -97,8 +97,7 @@ class StopAtBudget(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         del batch
-        # Several steps may lie between two calls (steps_per_execution).
-        if self._step() // self.check_every > self.history[-1]["step"] // self.check_every:
+        if is_due(self.model, self.history[-1]["step"], self.check_every):
             self.look()
         if logs is not None:
             logs.update(self._fractions)
@@ -121,7 +120,7 @@ class StopAtBudget(keras.callbacks.Callback):
         magnitudes = np.abs(np.concatenate([*vectors.values()]))
         self.history.append(
             {
-                "step": self._step(),
+                "step": step_of(self.model),
                 **self._fractions,
                 "units": {g.name: int(kept[i]) for i, g in self._free()},
                 "deciles": np.quantile(magnitudes, np.linspace(0, 1, 11)).tolist(),
@@ -131,7 +130,7 @@ class StopAtBudget(keras.callbacks.Callback):
         if len(self.history) <= 2 and np.array_equal(kept, self._floors):
             raise ValueError(
                 "The latents must differ when they are counted. Received: every channel "
-                f"group at its floor at step {self._step()}, {self._shown()}. Lower "
+                f"group at its floor at step {step_of(self.model)}, {self._shown()}. Lower "
                 "l1_strength or check_every."
             )
         if reached:
@@ -140,15 +139,13 @@ class StopAtBudget(keras.callbacks.Callback):
     def _free(self) -> list[tuple[int, ChannelGroup]]:
         return [(i, g) for i, g in enumerate(self._graph.groups) if g.frozen is None]
 
-    def _step(self) -> int:
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
-
     def _check_finite(self, vectors: Mapping[str, np.ndarray]) -> None:
         lost = [name for name, z in vectors.items() if not np.isfinite(z).all()]
         if lost:
             raise ValueError(
                 "The latents must stay finite. Received: NaN or infinite ones at step "
-                f"{self._step()}, in {lost}. The search diverged: lower the learning rate."
+                f"{step_of(self.model)}, in {lost}. The search diverged: lower the "
+                "learning rate."
             )
 
     def _kept(self, vectors: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -215,6 +212,19 @@ class LatentSummaries(keras.callbacks.Callback):
     def on_train_end(self, logs=None) -> None:
         del logs
         self._writer.close()
+
+
+def step_of(model: keras.Model) -> int:
+    """The number of steps that a model has trained."""
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))
+
+
+def is_due(model: keras.Model, last: int, every: int) -> bool:
+    """Whether a step that is a multiple of `every` came after the step `last`.
+
+    Several steps may lie between two calls (steps_per_execution).
+    """
+    return step_of(model) // every > last // every
 
 
 def proximal_of(optimizer: Any) -> Proximal:

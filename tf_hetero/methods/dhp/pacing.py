@@ -5,7 +5,7 @@ import numpy as np
 
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.methods.base import Problem
-from tf_hetero.methods.dhp.callbacks import proximal_of
+from tf_hetero.methods.dhp.callbacks import is_due, proximal_of, step_of
 from tf_hetero.methods.dhp.reparameterizing import latent_vectors
 
 # Of the search's steps: what the gradients hold back is made up for in the rest.
@@ -50,11 +50,11 @@ class Paced(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         del batch, logs
-        if self._step() // self._check_every > self._last // self._check_every:
+        if is_due(self.model, self._last, self._check_every):
             self._set()
 
     def _set(self) -> None:
-        self._last = self._step()
+        self._last = step_of(self.model)
         scores = latent_scores(self._problem.graph, self.model)
         masks = self._problem.selector.masks(scores, refill=False)
         removed = [scores[name][~mask] for name, mask in masks.items()]
@@ -70,6 +70,3 @@ class Paced(keras.callbacks.Callback):
         steps = np.linspace(self._last, end, _SAMPLES, dtype="float32")
         rates = [float(keras.ops.convert_to_numpy(schedule(step))) for step in steps]
         return float(np.mean(rates)) * (end - self._last)
-
-    def _step(self) -> int:
-        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations))
