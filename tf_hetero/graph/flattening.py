@@ -19,6 +19,7 @@ from tf_hetero.graph.opening import (
     open_call,
     spread,
 )
+from tf_hetero.graph.ordering import in_order
 from tf_hetero.graph.shapes import output_specs
 from tf_hetero.graph.stand_ins import Plain, Source, StandIn
 
@@ -92,7 +93,7 @@ class _Flattener:
         )
         self._inline(model, tensors, prefix="", training=None)
         outputs = tree.map_structure(lambda x: tensors[id(x)], symbolic_outputs)
-        calls, blocks = tuple(self._calls), tuple(self._blocks)
+        calls, blocks = in_order(self._calls, self._blocks, tree.flatten(outputs))
         return FlatGraph(model, inputs, outputs, calls, blocks)
 
     def _tensor(self, symbolic: Any, shape: tuple) -> Tensor:

@@ -15,6 +15,8 @@ from typing import Any
 import keras
 from keras import tree
 
+from tf_hetero.graph.ordering import post_order
+
 TESTED = "3.14 to 3.15"
 
 
@@ -89,20 +91,10 @@ def nodes(model: keras.Model) -> list[Any]:
         if node.operation is not None and not node.is_input
         for output in node.outputs
     }
-    ordered: dict[int, Any] = {}
-    pending = [makers[id(x)] for x in reversed(functional.outputs) if id(x) in makers]
-    while pending:
-        node = pending[-1]
-        missing = [
-            makers[id(x)]
-            for x in reversed(node.input_tensors)
-            if id(x) in makers and id(makers[id(x)]) not in ordered
-        ]
-        if missing:
-            pending.extend(missing)
-        else:
-            ordered[id(pending.pop())] = node
-    return list(ordered.values())
+    last = [makers[id(x)] for x in functional.outputs if id(x) in makers]
+    return post_order(
+        last, lambda node: [makers[id(x)] for x in node.input_tensors if id(x) in makers]
+    )
 
 
 def structures(model: Any) -> tuple[Any, Any]:
