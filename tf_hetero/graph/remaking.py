@@ -10,19 +10,32 @@ import keras
 _VARYING = ("name", "build_config")
 
 
-def made_again(operation: Any, config: Mapping[str, Any]) -> tuple[Any, bool]:
-    """A layer or operation of the same class, and whether it takes all of a config.
+def made_again(operation: Any, config: Mapping[str, Any]) -> Any:
+    """A layer or operation of the same class; saved, it loads if Keras can load any.
 
     Args:
         operation: the layer or operation.
         config: its config, with other values of some entries.
     """
     try:
-        return type(operation).from_config(dict(config)), True
+        made = type(operation).from_config(dict(config))
+        return _silent(made) if "get_config" in vars(operation) else made
     except Exception:  # the layer's author wrote what is called here
         if not _says_more(operation):
             raise
-        return _made_of_less(operation, config), False
+        return _silent(_made_of_less(operation, config))
+
+
+def _silent(layer: Any) -> Any:
+    """The layer itself, which leaves out of its config what its class does not take."""
+    kind = type(layer)
+    known = _parameters(kind)
+
+    def get_config() -> dict[str, Any]:
+        return {key: v for key, v in kind.get_config(layer).items() if key in known}
+
+    layer.get_config = get_config
+    return layer
 
 
 def _made_of_less(operation: Any, config: Mapping[str, Any]) -> Any:

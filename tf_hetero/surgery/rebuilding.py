@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import inspect
 import re
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -119,7 +118,10 @@ class Builder:
     def __call__(self, call: Call, tensors: list[Any]) -> Any:
         clone, arguments = self._cloned(call)
         args, kwargs = fill(call, tensors, arguments)
-        return self.apply(clone, args, told(kwargs, self._block))
+        try:
+            return self.apply(clone, args, told(kwargs, self._block))
+        except Exception as error:  # the layer's author wrote what is called here
+            raise _not_again(call, error) from error
 
     def compute(self, call: Call, values: list[Any]) -> Any:
         """Runs a clone on values in the place of the call's tensors, as in `predict`."""
@@ -158,15 +160,7 @@ class Builder:
 
     def make(self, call: Call, config: dict[str, Any]) -> Any:
         """A new layer or operation of the call's class."""
-        made, whole = made_again(call.operation, config)
-        if not whole:
-            warnings.warn(
-                f"{type(made).__name__}.from_config does not take what its get_config "
-                f"gives. Received: layer {call.name!r}. It was made again all the same, "
-                "but saved as .keras the result will not load. Mend the class, or export.",
-                stacklevel=2,
-            )
-        return made
+        return made_again(call.operation, config)
 
     def _length(self, ids: Ids) -> int:
         return round(float(self._width[self._unit_of[ids]].sum()))
@@ -182,12 +176,7 @@ class Builder:
                 config = _of_dtype(config, "float32")
             return self.make(call, config)
         except Exception as error:  # the layer's author wrote what is called here
-            lines = str(error).strip().splitlines() or [""]
-            raise ValueError(
-                "Every layer must be made again by from_config(get_config()). Received: "
-                f"layer {call.name!r} of class {type(operation).__name__}, for which this "
-                f"raises {type(error).__name__}: {lines[-1][:200]} {_advice(operation)}"
-            ) from error
+            raise _not_again(call, error) from error
 
     def _name(self, name: str) -> str:
         """The name of a clone, in the model in which it lies."""
@@ -197,6 +186,18 @@ class Builder:
     def name_in_place(self, name: str) -> str:
         """A name without those of the nested models around."""
         return name.removeprefix(f"{self._block.name}.") if self._block else name
+
+
+def _not_again(call: Call, error: Exception) -> ValueError:
+    """What to say where a layer is not made again, or does not run then."""
+    plain = re.sub(r"\x1b\[\d*m", "", str(error))  # Keras prints in bold
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    said = " ".join(line for line in lines if not line.startswith("•"))[:300]
+    return ValueError(
+        "Every layer must be made again by from_config(get_config()), and run then. "
+        f"Received: layer {call.name!r} of class {type(call.operation).__name__}, for "
+        f"which this raises {type(error).__name__}: {said} {_advice(call.operation)}"
+    )
 
 
 def _advice(operation: Any) -> str:

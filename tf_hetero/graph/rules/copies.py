@@ -38,7 +38,7 @@ class Copies:
 
     def made(self, changes: Mapping[str, Any]) -> Any:
         """Another copy, with other values of some config entries."""
-        return made_again(self._call.operation, {**self.config, **changes})[0]
+        return made_again(self._call.operation, {**self.config, **changes})
 
     def outputs(self, layer: Any, inputs: list[Any]) -> list[np.ndarray]:
         """What a copy makes, in inference."""
