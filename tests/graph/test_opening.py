@@ -479,3 +479,44 @@ def test_reshapes_that_name_the_batch_size_are_opened(divided):
     for examples in (1, 2, 5):
         x = np.random.default_rng(0).random((examples, 8, 8, 3), "float32")
         assert_equal_outputs(th.strip(model, {})(x), model(x), 1e-6)
+
+
+class Sequence(layers.Layer):
+    """A sequence of pixels, of a length that no symbolic batch size tells."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.mix = layers.Dense(5, name="mix")
+
+    def build(self, shape):
+        self.mix.build(shape)
+
+    def call(self, x):
+        return ops.reshape(self.mix(x), (ops.shape(x)[0], -1, 5))
+
+
+class Residual(layers.Layer):
+    """Which takes it from a layer in it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.sequence = Sequence(name="sequence")
+        self.more = layers.Dense(5, name="more")
+
+    def build(self, shape):
+        self.sequence.build(shape)
+        self.more.build((None, None, 5))
+
+    def call(self, x):
+        x = self.sequence(x)
+        return x + self.more(x)
+
+
+def test_sizes_that_a_layer_in_a_layer_gives_up_are_known():
+    inputs = image()
+    x = Residual(name="block")(conv(inputs, 4, "a"))
+    x = layers.Reshape((8, 8, 5))(x)
+    model = randomize(keras.Model(inputs, head(x)))
+    free = {g.name for g in th.trace(model).free_groups}
+    assert free == {"a", "block.sequence.mix"}
+    check_masked_equals_stripped(model)

@@ -201,10 +201,30 @@ def on_any_batch(function: keras.Function, batch: int) -> keras.Function:
         for x in function.inputs
     ]
     try:
-        outputs = function._run_through_graph(inputs, lambda operation: operation)
+        outputs = _called_again(function, inputs, batch)
         return keras.Function(inputs, outputs, name=function.name)
     finally:
         _forget_calls(inputs)
+
+
+def _called_again(function: keras.Function, inputs: list, batch: int) -> Any:
+    """The outputs of the same calls on other inputs, in the place of whose size `batch` is.
+
+    What does not depend on that size stays as it was, also where a layer that reads it
+    gives up all sizes.
+    """
+    made = dict(zip(map(id, function.inputs), inputs, strict=True))
+
+    def now(structure: Any) -> Any:
+        return tree.map_structure(lambda x: made.get(id(x), x), structure)
+
+    for node in nodes(function):
+        args, kwargs = now((node.arguments.args, node.arguments.kwargs))
+        results = tree.flatten(node.operation(*args, **kwargs))
+        for old, new in zip(node.outputs, results, strict=True):
+            new._shape = tuple(None if n and not n % batch else n for n in old.shape)
+            made[id(old)] = new
+    return now(structures(function)[1])
 
 
 def mend_reshapes(function: Any) -> None:
