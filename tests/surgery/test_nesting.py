@@ -214,7 +214,8 @@ class Renamed(layers.Layer):
 def test_weights_are_paired_by_name():
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, head(Renamed()(conv(inputs, 4, "a"))))
-    with pytest.raises(ValueError, match=r"same weights.*Renamed.*\['first'\] here and"):
+    message = r"same weights.*Renamed.*\['first'\] here only and"
+    with pytest.raises(ValueError, match=message):
         th.strip(model, {})
 
 
@@ -256,5 +257,6 @@ class Shrunken(layers.Layer):
 def test_weights_of_another_shape_are_refused():
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, head(Shrunken(3)(conv(inputs, 4, "a"))))
-    with pytest.raises(ValueError, match=r"same weights.*Shrunken.*here and .*\(2,\)"):
+    message = r"same weights.*Shrunken.*\(3,\).*here only and .*\(2,\)"
+    with pytest.raises(ValueError, match=message):
         th.strip(model, {})

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -258,7 +259,8 @@ def copy_weights(rebuilt: Rebuilt, graph: ChannelGraph, keep: np.ndarray) -> Non
         for name, new in _paired(site, layer):
             value = _survivors(site, name, graph, keep)
             if value.shape != tuple(new.shape):
-                raise _other_weights(site, [f"{new.path} of {tuple(new.shape)}"])
+                sizes = [f"{name} of {x.shape}" for x in (value, new)]
+                raise _other_weights(site, sizes[:1], sizes[1:])
             new.assign(value)
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # it computes with constants made from its weights
@@ -268,8 +270,10 @@ def _paired(site: Site, layer: Any) -> list[tuple[str, Any]]:
     """The names of a layer's weights, with the weights of the layer made from it."""
     new = named_weights(layer)
     by_key = [sorted(names, key=_unnumbered) for names in (site.call.weights, new)]
-    if [*map(_unnumbered, by_key[0])] != [*map(_unnumbered, by_key[1])]:
-        raise _other_weights(site, list(new))
+    here, then = (Counter(map(_unnumbered, names)) for names in by_key)
+    if here != then:
+        gone, more = ([*rest.elements()] for rest in (here - then, then - here))
+        raise _other_weights(site, gone, more)
     return [(old, new[name]) for old, name in zip(*by_key, strict=True)]
 
 
@@ -281,12 +285,12 @@ def _unnumbered(name: str) -> str:
     return re.sub(r"_\d+(?=/|$)", "", name)
 
 
-def _other_weights(site: Site, found: list[str]) -> ValueError:
+def _other_weights(site: Site, gone: list[str], more: list[str]) -> ValueError:
     return ValueError(
         "Every layer must have the same weights when it is made again by "
         f"from_config(get_config()) and called. Received: layer {site.call.name!r} of "
-        f"class {type(site.call.operation).__name__}, which has {list(site.call.weights)} "
-        f"here and {found} then. Mend its get_config, its __init__ or its build."
+        f"class {type(site.call.operation).__name__}, which has {gone} here only and "
+        f"{more} then only. Mend its get_config, its __init__ or its build."
     )
 
 
