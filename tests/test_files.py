@@ -232,3 +232,25 @@ def test_a_child_ends_with_its_parent():
     parent.wait()
     assert parent.stdout.read() == ""  # returns when nobody holds the other end
     parent.stdout.close()
+
+
+FULL = "No space left on device"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, FULL), OSError(28, "HDF5"), RuntimeError(f"SaveV2: {FULL} [at 7]")],
+)
+def test_a_full_disk_is_named_with_the_file_whoever_finds_it(tmp_path, error):
+    path = tmp_path / "letter.txt"
+    message = r"^\[Errno 28\] No space left on device: '.*letter\.txt'$"
+    with pytest.raises(OSError, match=message), files.replacing(path) as place:
+        place.write_text("half")
+        raise error
+    assert not list(tmp_path.iterdir())
+
+
+def test_room_on_the_disk_is_asked_for(tmp_path):
+    files.check_room(tmp_path, 1)
+    with pytest.raises(OSError, match="No space left on device"):
+        files.check_room(tmp_path, 2**70)

@@ -22,7 +22,7 @@ report deployment latency restoration tfmot shrinking testing models cli
 """.split()
 # Data sets and networks know nothing of channels.
 ALONE = {"models": {"models"}, "datasets": {"datasets", "extras"}}
-TOOLS = ("experiment", "benchmarks", "proofs", "serving")
+TOOLS = ("experiment", "benchmarks", "luck", "proofs", "serving")
 
 
 def modules(folder):

@@ -1,6 +1,7 @@
 """Files and folders that are written whole or not at all."""
 
 import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -17,6 +18,8 @@ except ImportError:  # Windows
 # What a process that was killed leaves behind begins with this. The next that writes into
 # the same folder deletes it.
 UNFINISHED = ".unfinished-"
+# TensorFlow and HDF5 say so in errors of their own, which name what lies beside.
+_FULL = os.strerror(errno.ENOSPC)
 _SECONDS = 60  # in which a folder that was just made is certainly held
 # File systems end names at 255 bytes, and one character may take four of them.
 _NAMED = 40
@@ -46,6 +49,7 @@ def replacing(path: str | os.PathLike, overwrite: bool = False) -> Iterator[path
     Raises:
         ValueError: if `path` exists, before or after the writing, and may not be
             replaced.
+        OSError: naming `path`, if the disk is full, whoever found that.
 
     Example:
 
@@ -69,6 +73,10 @@ def replacing(path: str | os.PathLike, overwrite: bool = False) -> Iterator[path
         _flush(made)
         check_free(path, overwrite)  # writing may have taken hours
         _put(made, path, beside / "replaced")
+    except Exception as error:
+        if getattr(error, "errno", None) != errno.ENOSPC and _FULL not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, _FULL, str(path)) from error
     finally:
         # An error here would hide the one that is on its way.
         shutil.rmtree(beside, ignore_errors=True)
@@ -99,6 +107,16 @@ def _delete_left(folder: pathlib.Path) -> None:
             if held is not None:
                 shutil.rmtree(left, ignore_errors=True)
                 os.close(held)
+
+
+def check_room(folder: str | os.PathLike, size: int) -> None:
+    """Raises `OSError` if a disk has no room for so many bytes.
+
+    What is written by HDF5 needs that: a disk that fills up in between may end the
+    process without a word.
+    """
+    if shutil.disk_usage(folder).free < size:
+        raise OSError(errno.ENOSPC, _FULL, str(folder))
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

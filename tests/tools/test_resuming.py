@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,17 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(tmp_path):
     assert restored.epochs == 2 and len(restored.history["loss"]) == 2
     for now, then in zip(again.weights, good, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+def test_a_full_disk_is_found_before_it_is_full(tmp_path, monkeypatch):
+    """HDF5 may end the process where it cannot write."""
+    model, checkpoint = training(tmp_path / "kept")
+    size = sum(v.numpy().nbytes for v in model.variables)  # and the optimizer's moments
+    free = shutil.disk_usage(tmp_path)._replace(free=2 * size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: free)
+    with pytest.raises(OSError, match=r"No space left on device: .*kept/epoch-00001'"):
+        model.fit(*batch(), epochs=1, verbose=0, callbacks=[checkpoint])
+    assert not list((tmp_path / "kept").iterdir())
 
 
 def test_other_settings_are_refused_by_name(tmp_path):

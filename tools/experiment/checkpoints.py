@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tf_hetero.files import replacing
+from tf_hetero.files import check_room, replacing
 from tools.experiment.identity import (
     file_digest,
     is_whole,
@@ -23,6 +23,7 @@ from tools.experiment.identity import (
 )
 
 _WEIGHTS = "model.weights.h5"
+_BESIDE = 4096  # bytes that HDF5 takes for the name and place of a weight
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -134,6 +135,7 @@ class Checkpoint(keras.callbacks.Callback):
         kept = self.folder / f"epoch-{self.epochs:05}"
         with replacing(kept, overwrite=True) as unfinished:
             unfinished.mkdir()
+            check_room(unfinished, _size(self.model))
             self.model.save_weights(unfinished / _WEIGHTS)
             state["digest"] = file_digest(unfinished / _WEIGHTS)
             (unfinished / "state.json").write_text(json.dumps(state))
@@ -144,6 +146,12 @@ class Checkpoint(keras.callbacks.Callback):
     def remove(self) -> None:
         """Forgets everything, once what came of it is kept elsewhere."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _size(model: keras.Model) -> int:
+    """Bytes that the weights of a compiled model take in a file, at the most."""
+    variables = [*model.variables, *model.optimizer.variables]
+    return sum(_BESIDE + keras.ops.convert_to_numpy(v).nbytes for v in variables)
 
 
 def _is_whole(folder: pathlib.Path) -> bool:

@@ -27,6 +27,8 @@ def ending(kept: str) -> Iterator[None]:
         yield
     except (ValueError, ImportError) as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {' '.join(str(error).split())}. {kept}")
     except KeyboardInterrupt:
         sys.exit(f"\nInterrupted. {kept}")
     finally:

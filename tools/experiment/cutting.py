@@ -38,7 +38,9 @@ LABELLED: dict[str, tuple[str, bool] | None] = {
 # of each group stay is said by `fisher`, so that nothing but the widths differs.
 SEARCHED: dict[str, Method] = {
     "lwdna_widths": tf_hetero.LWDNA(from_weights=True),
-    "dhp_widths": tf_hetero.DHP(from_weights=True, l1_strength=2e-3, batch_size=64),
+    "dhp_widths": tf_hetero.DHP(
+        from_weights=True, l1_strength="auto", epochs=30, batch_size=64
+    ),
     "mch_widths": tf_hetero.MCH(epochs=30, batch_size=64),
 }
 _SEARCHED_EXAMPLES = 2500

@@ -1,0 +1,1 @@
+"""Bad luck on purpose: commands that are killed, and disks that are full."""
