@@ -9,7 +9,9 @@ import pytest
 hypothesis.settings.register_profile(
     "quick", max_examples=20, deadline=None, derandomize=True, print_blob=True
 )
-hypothesis.settings.register_profile("all", max_examples=200, deadline=None)
+hypothesis.settings.register_profile(
+    "all", max_examples=300, deadline=None, print_blob=True
+)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 

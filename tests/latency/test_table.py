@@ -188,7 +188,7 @@ def test_a_table_is_saved_and_loaded(tmp_path):
     table.save(tmp_path / "table.json")
     assert th.LatencyTable.load(tmp_path / "table.json") == table
     (tmp_path / "other.json").write_text("[]")
-    with pytest.raises(ValueError, match="latency table of version 2"):
+    with pytest.raises(ValueError, match=r"other.json.*it should have .*Measure anew"):
         th.LatencyTable.load(tmp_path / "other.json")
 
 

@@ -204,7 +204,7 @@ def test_arms_take_further_budgets(tmp_path, digits):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"memory": 0.5}, "`memory` must be a text with a unit. Received: memory=0.5"),
+        ({"memory": 0.5}, "`memory` must be a text. Received: memory=0.5"),
         ({"memory": "100"}, r"`memory` as text must be a number and one of the units"),
         ({"latency": "1 ms"}, "`latency` is counted by `latency_table`"),
         ({"dtype": "int4"}, "`dtype` must be one of"),

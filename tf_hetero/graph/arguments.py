@@ -1,8 +1,17 @@
 """Arguments out of range, and those that a function does not have."""
 
+import dataclasses
 import numbers
+import types
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+_KINDS = {
+    bool: "True or False",
+    float: "a number",
+    int: "a whole number",
+    str: "a text",
+}
 
 
 def refuse(function: str, given: Mapping[str, Any], homes: Mapping[str, str]) -> None:
@@ -24,6 +33,40 @@ def refuse(function: str, given: Mapping[str, Any], homes: Mapping[str, str]) ->
             f"`{name}` is not an argument of {function}. Received: {name}={value!r}. "
             f"Write {homes[name].format(value=repr(value))}."
         )
+
+
+def check_types(given: Any) -> None:
+    """Raises `ValueError` unless each field of a dataclass is what its annotation says."""
+    hints = get_type_hints(type(given))
+    for field in dataclasses.fields(given):
+        value = getattr(given, field.name)
+        if not _fits(value, hints[field.name]):
+            raise ValueError(
+                f"`{field.name}` must be {_described(hints[field.name])}. Received: "
+                f"{field.name}={value!r}"
+            )
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is tuple:  # JSON has lists in their place
+        return isinstance(value, (tuple, list)) and all(_fits(v, inner[0]) for v in value)
+    if hint in (int, float):
+        number = numbers.Integral if hint is int else numbers.Real
+        return isinstance(value, number) and not isinstance(value, bool)
+    kind = origin or hint
+    return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
+
+
+def _described(hint: Any) -> str:
+    inner = get_args(hint)
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(_described(h) for h in inner if h is not types.NoneType)
+    if get_origin(hint) is tuple:
+        return f"a tuple, each item {_described(inner[0])}"
+    return _KINDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:

@@ -17,6 +17,13 @@ from tf_hetero.deployment.runtimes import Runtime
 from tf_hetero.files import write_text
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.latency import measure_files
+from tf_hetero.latency.contents import (
+    ANSWERS,
+    MANIFEST,
+    TABLE,
+    contradiction,
+    read_json,
+)
 from tf_hetero.latency.features import key_of, terms_of
 from tf_hetero.latency.fitting import (
     PARTS,
@@ -32,6 +39,7 @@ from tf_hetero.latency.single import write_files
 from tf_hetero.widths.operations import ids_by_tensor, operations, times_of
 
 VERSION = 2
+_ANEW = "Measure anew: tf_hetero.LatencyTable.measure(model), or tf-hetero latency."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,9 +142,8 @@ class LatencyTable:
         Raises:
             ValueError: if a file was not measured.
         """
-        text = pathlib.Path(folder, "manifest.json").read_text(encoding="utf-8")
-        manifest = json.loads(text)
-        given = json.loads(pathlib.Path(answers).read_text(encoding="utf-8"))
+        manifest = read_json(pathlib.Path(folder, "manifest.json"), MANIFEST, _ANEW)
+        given = read_json(answers, ANSWERS, _ANEW)
         missing = [f for f in manifest["files"] if not given["milliseconds"].get(f)]
         if missing:
             raise ValueError(
@@ -171,13 +178,14 @@ class LatencyTable:
         Raises:
             ValueError: if it holds something else.
         """
-        given = json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
-        if not isinstance(given, dict) or given.pop("version", None) != VERSION:
+        given = read_json(path, TABLE, _ANEW)
+        amiss = contradiction(given["operations"], given["models"])
+        if given["version"] != VERSION or amiss:
             raise ValueError(
                 f"The file must hold a latency table of version {VERSION}. Received: "
-                f"{str(path)!r}. Measure it anew: tf_hetero.LatencyTable.measure(model)."
+                f"{str(path)!r}, version {given['version']} {amiss}. {_ANEW}"
             )
-        return cls(**given)
+        return cls(**{field.name: given[field.name] for field in dataclasses.fields(cls)})
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the table as JSON."""

@@ -206,7 +206,13 @@ def optimizer_config(optimizer: Any, check: Callable[[Any], None]) -> dict[str, 
         check: refuses what is no optimizer of the method.
     """
     if isinstance(optimizer, Mapping):
-        optimizer = keras.optimizers.deserialize(dict(optimizer))
+        try:
+            optimizer = keras.optimizers.deserialize(dict(optimizer))
+        except Exception as error:  # a config from anywhere may break anything in Keras
+            raise ValueError(
+                "`optimizer` must be the config of an optimizer that Keras knows. "
+                f"Received: optimizer={dict(optimizer)}. Keras says: {error}"
+            ) from error
     if optimizer is None:
         return None
     check(optimizer)

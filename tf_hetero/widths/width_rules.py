@@ -70,14 +70,14 @@ class WidthRules:
 
     def __post_init__(self) -> None:
         for name in ("min_conv_fraction", "min_dense_fraction"):
-            for value in _values(getattr(self, name)):
+            for value in _values(self, name):
                 check_number(**{name: value})
                 if not 0 <= value <= 1:
                     raise ValueError(f"`{name}` must be from 0 to 1. Received: {value}")
         for name in ("min_channels", "multiple_of"):
-            for value in _values(getattr(self, name)):
+            for value in _values(self, name):
                 check_whole(1, **{name: value})
-        for value in _values(self.max_fraction):
+        for value in _values(self, "max_fraction"):
             check_number(max_fraction=value)
             if not 0 < value <= 1:
                 raise ValueError(
@@ -181,12 +181,16 @@ def reasons_of(graph: ChannelGraph) -> str:
     return "; ".join(f"{n} units: {why}" for why, n in graph.frozen_units.items())
 
 
-def _values(per_group: PerGroup) -> list[Any]:
+def _values(rules: WidthRules, name: str) -> list[Any]:
     """The numbers for all groups, or for those that a pattern matches."""
-    if not isinstance(per_group, Mapping):
-        return [per_group]
-    as_patterns(per_group)
-    return list(per_group.values())
+    per_group = getattr(rules, name)
+    values = [per_group]
+    if isinstance(per_group, Mapping):
+        as_patterns(per_group)
+        values = list(per_group.values())
+    if None in values:
+        raise ValueError(f"`{name}` must be a number. Received: {name}={per_group!r}")
+    return values
 
 
 def _nothing_left(

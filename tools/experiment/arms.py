@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from tf_hetero.graph.arguments import check_choice
+from tf_hetero.graph.arguments import check_choice, check_types
 from tf_hetero.methods.base import Method
 from tf_hetero.widths.budgets import with_unit
 from tf_hetero.widths.memory import BYTES
@@ -68,6 +68,7 @@ class Arm:
     trained: bool = True
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_positive(self, ("macs",))
         if not 0 <= self.ratio <= 1:
             raise ValueError(
@@ -76,7 +77,7 @@ class Arm:
             )
         for name in _FURTHER:
             value = getattr(self, name)
-            if not isinstance(value, str) or (value and not with_unit(name, value)):
+            if value and not with_unit(name, value):
                 raise ValueError(
                     f"`{name}` must be a text with a unit. Received: {name}={value!r}"
                 )

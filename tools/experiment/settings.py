@@ -7,7 +7,7 @@ from typing import Any
 
 import ml_collections
 
-from tf_hetero.graph.arguments import check_choice
+from tf_hetero.graph.arguments import check_choice, check_types
 from tf_hetero.methods.base import Method
 from tf_hetero.methods.lwdna.method import LWDNA
 from tf_hetero.methods.registry import METHODS
@@ -40,6 +40,7 @@ class DistillationSettings:
     weight: float = 0.4
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_positive(self, ("temperature", "width_multiplier"))
         if not 0 < self.weight <= 1:
             raise ValueError(
@@ -75,6 +76,7 @@ class RestorationSettings:
     shave: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.scale == 1 and not self.noise:
             raise ValueError(
                 "Restoration needs something to undo: `scale` above 1, or `noise`. "
@@ -130,6 +132,7 @@ class Settings:
     arms: tuple[Arm, ...] = ()
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_positive(
             self,
             (
@@ -226,7 +229,8 @@ def resolve(config: ml_collections.ConfigDict) -> Settings:
         values.pop("restoration", {}), RestorationSettings, "restoration."
     )
     arms = values.pop("arms", {})
-    if not isinstance(arms, Mapping) or not arms:
+    changed = arms.values() if isinstance(arms, Mapping) else ()
+    if not changed or not all(isinstance(changes, Mapping) for changes in changed):
         raise ValueError(
             "`arms` must map names to the settings that each changes; choose among them "
             f"with --arms. Received: arms={arms!r}"
@@ -263,7 +267,7 @@ def _arm(name: str, shared: dict, changes: dict[str, Any], distillation: dict) -
 
 
 def _method(values: Mapping[str, Any], prefix: str, also: tuple[str, ...] = ()) -> Method:
-    values = dict(values)
+    values = dict(values) if isinstance(values, Mapping) else {"method": values}
     name = values.pop("method", "")
     check_choice(f"{prefix}method", name, tuple(METHODS))
     return METHODS[name](**_checked(values, METHODS[name], prefix, also))
@@ -273,6 +277,10 @@ def _checked(
     values: dict[str, Any], cls: type, prefix: str, also: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """The values, if each is an argument of `cls`; `also` are known beside them."""
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            f"`{prefix.rstrip('.')}` must be settings by name. Received: {values!r}"
+        )
     known = {field.name for field in dataclasses.fields(cls)}
     for key in values:
         if key not in known:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tf_hetero.data.batching import steps_of_an_epoch
-from tf_hetero.graph.arguments import check_at_least, check_choice, check_whole
+from tf_hetero.graph.arguments import check_at_least, check_choice, check_types, check_whole
 from tf_hetero.graph.channels import ChannelGraph, Masks
 from tf_hetero.graph.tracing import trace
 from tf_hetero.methods.base import (
@@ -97,6 +97,7 @@ class DHP(Generated):
     width_multiplier: float | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_choice("end", self.end, ENDS)
         check_at_least(0, stop_limit=self.stop_limit)
         if self.l1_strength != AUTO:

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
-from tf_hetero.graph.arguments import check_choice, check_whole
+from tf_hetero.graph.arguments import check_choice, check_types, check_whole
 from tf_hetero.methods.base import (
     Generated,
     Problem,
@@ -58,6 +58,7 @@ class LWDNA(Generated):
     width_multiplier: float | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_choice("criterion", self.criterion, sorted(CRITERIA))
         check_whole(1, embedding_dim=self.embedding_dim, batch_size=self.batch_size)
         self.check_weights()

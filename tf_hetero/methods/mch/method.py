@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import keras
 
 from tf_hetero.data.batching import steps_of_an_epoch
-from tf_hetero.graph.arguments import check_at_least, check_whole
+from tf_hetero.graph.arguments import check_at_least, check_types, check_whole
 from tf_hetero.graph.channels import Masks
 from tf_hetero.methods.base import (
     Method,
@@ -70,6 +70,7 @@ class MCH(Method):
     steps_per_epoch: int | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_whole(
             1,
             epochs=self.epochs,

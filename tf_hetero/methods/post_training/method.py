@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import keras
 
-from tf_hetero.graph.arguments import check_choice
+from tf_hetero.graph.arguments import check_choice, check_types
 from tf_hetero.graph.channels import Masks
 from tf_hetero.methods.base import Method, Problem, Scored, register
 from tf_hetero.methods.post_training.allocating import ALLOCATIONS
@@ -75,6 +75,7 @@ class PostTraining(Method):
     ridge: float = 1e-3
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.criterion is not None:
             check_choice("criterion", self.criterion, CRITERIA)
         if self.allocation is not None:
