@@ -54,6 +54,17 @@ def test_what_exists_is_replaced_only_when_asked(tmp_path):
         files.check_free(path, overwrite=False)
 
 
+def test_a_folder_that_is_not_writable_is_refused_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder != tmp_path)
+    message = r"must be writable.*new/letter\.txt', and .* is not\."
+    with (
+        pytest.raises(ValueError, match=message),
+        files.replacing(tmp_path / "new" / "letter.txt"),
+    ):
+        pytest.fail("nothing may be written")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_came_while_writing_is_not_replaced(tmp_path):
     path = tmp_path / "letter.txt"
     with pytest.raises(ValueError, match="not replaced"), files.replacing(path) as place:

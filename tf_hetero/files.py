@@ -26,11 +26,18 @@ _NAMED = 40
 
 
 def check_free(path: pathlib.Path, overwrite: bool) -> None:
-    """Raises `ValueError` if `path` exists and may not be replaced."""
+    """Raises `ValueError` if `path` may not be written, or exists and not be replaced."""
     if os.path.lexists(path) and not overwrite:
         raise ValueError(
             "What exists is not replaced. Received: "
             f"{str(path)!r}, which exists. Choose another path, or say overwrite."
+        )
+    parents = pathlib.Path(path).absolute().parents
+    folder = next(parent for parent in parents if parent.exists())
+    if not os.access(folder, os.W_OK):
+        raise ValueError(
+            f"A folder that is written to must be writable. Received: {str(path)!r}, and "
+            f"{str(folder)!r} is not. Choose another path."
         )
 
 

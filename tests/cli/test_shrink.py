@@ -143,7 +143,7 @@ def test_new_weights_and_the_loss_of_a_compiled_model(folder):
     [
         ({"out": "a.npz"}, "--out must end in .keras and lie in a folder", "a.npz"),
         ({"out": "none/a.keras"}, "--out must end in .keras and lie in a folder", "none/a"),
-        ({"out": "trained.keras"}, "replaced only with --overwrite", "which exists"),
+        ({"out": "trained.keras"}, "What exists is not replaced", "which exists"),
         ({"model": "none.keras"}, "--model must be a file", "none.keras, which is none"),
         ({"data": "other.npz"}, "hold arrays x and y", "with ['pictures', 'labels']"),
         ({"data": "array.npy"}, "--data must be an .npz file", "array.npy"),

@@ -25,7 +25,7 @@ import pathlib
 from typing import Any
 
 from tf_hetero.cli.loading import at_least, check_model_file, load_model, read_npz
-from tf_hetero.files import save_model
+from tf_hetero.files import check_free, save_model
 from tf_hetero.report.exported import Exported
 from tf_hetero.report.folder import PAGE, check_report_path
 
@@ -217,11 +217,7 @@ def checked_out(path: str, overwrite: bool) -> pathlib.Path:
             "--out must end in .keras and lie in a folder that exists. Received: "
             f"--out={path}"
         )
-    if out.exists() and not overwrite:
-        raise ValueError(
-            f"What exists is replaced only with --overwrite. Received: --out={path}, which "
-            "exists."
-        )
+    check_free(out, overwrite)
     return out
 
 
