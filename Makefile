@@ -2,7 +2,7 @@
 # make test   lint, types and the tests
 # make test-commands   whole commands from start to end, and the README's examples
 # make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
-# make test-all   the long checks too: 300 random graphs, JAX without TensorFlow
+# make test-all   the long checks too: 300 random graphs, JAX without TensorFlow, kills
 # make test-keras   the tests that meet Keras's private parts, on its lowest and newest version
 PYTHON ?= python3
 BIN = .venv/bin
@@ -48,6 +48,7 @@ test-numerics: .venv/installed-tests
 
 test-all: lint
 	HYPOTHESIS_PROFILE=all $(BIN)/python -m pytest -q
+	$(BIN)/python -m tools.reliability --results=build/reliability
 
 # Each version lies in a folder of its own, in front of the environment's.
 KERAS_VERSIONS = 3.14.0 3.15.1
