@@ -17,6 +17,7 @@ from tf_hetero.methods.dhp.reparameterizing import latent_vectors, reparameteriz
 from tf_hetero.methods.lwdna.method import LWDNA
 from tf_hetero.methods.lwdna.saliency import latent_saliency
 from tf_hetero.methods.mch.callbacks import StructureHistory
+from tf_hetero.methods.mch.layer_scaling import ScalingRule
 from tf_hetero.methods.mch.method import MCH
 from tf_hetero.methods.mch.network import HyperStructureNetwork, IndependentGates
 from tf_hetero.methods.mch.search import HyperStructureSearch
@@ -56,6 +57,7 @@ __all__ = [
     "ProximalAdam",
     "ProximalSGD",
     "RuleCall",
+    "ScalingRule",
     "StopAtBudget",
     "StructureHistory",
     "Weight",

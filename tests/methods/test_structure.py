@@ -6,7 +6,12 @@ import pytest
 
 import tf_hetero as th
 from tf_hetero.methods.mch import gates as unit_gates
-from tf_hetero.methods.mch.layer_scaling import LayerScaling, adam_sensitivity
+from tf_hetero.methods.mch.layer_scaling import (
+    LayerScaling,
+    ScalingRule,
+    adam_sensitivity,
+    sgd_sensitivity,
+)
 
 ops = keras.ops
 SIZES = {"a": 3, "b": 5, "c": 2}
@@ -163,15 +168,47 @@ def test_sensitivity_is_zero_without_a_gradient():
     np.testing.assert_array_equal(found, 0)
 
 
-def written_scales(task, resource, eta, beta, strength, b1, b2, epsilon):
-    """Algorithm 1 for one group: alpha -= beta <G(theta), du/dalpha of the last step>."""
+def test_sensitivity_is_how_sgd_answers():
+    """A step with two scales, the momentum before it the same."""
+    rng = np.random.default_rng(0)
+    task, resource, start = rng.normal(size=(3, 4)).astype("f")
+    for nesterov in (False, True):
+        moved = []
+        for scale in (1.0, 2.0):
+            head = keras.Variable(start)
+            optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=nesterov)
+            optimizer.apply([ops.convert_to_tensor(resource)], [head])
+            optimizer.apply([ops.convert_to_tensor(scale * task + 4 * resource)], [head])
+            moved.append(np.array(head))
+        found = sgd_sensitivity(task, 0.1, 0.9 if nesterov else 0.0)
+        np.testing.assert_allclose(found, moved[1] - moved[0], rtol=1e-4, atol=1e-6)
+
+
+# Without it, Adam's first step is as long for any scale, and the answer to it rounding.
+EPSILON = 0.01
+
+
+def written_scales(task, resource, eta, strength, rule, b1=0.9, b2=0.999):
+    """Algorithm 1 for one group: alpha -= beta <G(theta), du/dalpha of the last step>.
+
+    G as it is used, or without the scale; or Adam's step along that product.
+    """
     alpha, m, n, answer = 1.0, *np.zeros((3, *task[0].shape))
+    first_moment = second_moment = 0.0
     scales = []
     for t, (g, r) in enumerate(zip(task, resource, strict=True), start=1):
-        alpha -= beta * np.sum((alpha * g + strength * r) * answer)
+        scale = alpha if rule.scaled_slope else 1.0
+        slope = np.sum((scale * g + strength * r) * answer)
+        if rule.adaptive and t > 1:
+            first_moment = 0.9 * first_moment + 0.1 * slope
+            second_moment = 0.999 * second_moment + 0.001 * slope**2
+            corrected = second_moment / (1 - 0.999 ** (t - 1))
+            slope = first_moment / (1 - 0.9 ** (t - 1)) / (np.sqrt(corrected) + 1e-7)
+        alpha -= rule.rate * slope
         gradient = alpha * g + strength * r
         m, n = b1 * m + (1 - b1) * gradient, b2 * n + (1 - b2) * gradient**2
         m_hat, root = m / (1 - b1**t), np.sqrt(n / (1 - b2**t))
+        epsilon = EPSILON / np.sqrt(1 - b2**t)  # as Keras adds it
         first = (1 - b1) * g / ((1 - b1**t) * (root + epsilon))
         second = (1 - b2) * (alpha * g**2 + strength * g * r) * m_hat
         second /= (1 - b2**t) * root * (root + epsilon) ** 2
@@ -180,15 +217,16 @@ def written_scales(task, resource, eta, beta, strength, b1, b2, epsilon):
     return scales
 
 
-def test_scales_follow_algorithm_1():
+@pytest.mark.parametrize("adaptive", [False, True])
+@pytest.mark.parametrize("scaled_slope", [False, True])
+def test_scales_follow_algorithm_1(adaptive, scaled_slope):
     """Two groups, of two and of one unit, with two variables."""
     rng = np.random.default_rng(0)
     task, resource = rng.normal(size=(2, 3, 4, 3))
-    eta, beta, strength, b1, b2, epsilon = 1e-2, 0.5, 4.0, 0.9, 0.999, 1e-7
+    eta, strength = 1e-2, 4.0
+    rule = ScalingRule(0.1 if adaptive else 0.5, adaptive, scaled_slope)
     expected = [
-        written_scales(
-            task[:, :, group], resource[:, :, group], eta, beta, strength, b1, b2, epsilon
-        )
+        written_scales(task[:, :, group], resource[:, :, group], eta, strength, rule)
         for group in (slice(0, 2), slice(2, 3))
     ]
     heads = [keras.Variable(np.zeros(s, "float32")) for s in ((3, 3), (3,))]
@@ -196,16 +234,16 @@ def test_scales_follow_algorithm_1():
         heads,
         [2, 1],
         strength,
-        beta,
+        rule,
         lambda name, shape, initializer: keras.Variable(
             initializer, shape=shape, name=name
         ),
     )
-    optimizer = keras.optimizers.Adam(eta, b1, b2, epsilon)
+    optimizer = keras.optimizers.Adam(eta, epsilon=EPSILON)
     found = []
     for g, r in zip(task.astype("f"), resource.astype("f"), strict=True):
         of_heads = [g[:3], g[3]], [r[:3], r[3]]
-        scaling.learn(*of_heads)
+        scaling.learn(*of_heads, optimizer.iterations)
         gradients = [ops.convert_to_tensor(a) for a in scaling.combined(*of_heads)]
         optimizer.apply(gradients, heads)
         scaling.remember(optimizer, *of_heads)

@@ -108,7 +108,8 @@ def test_scales_leave_the_gru_alone_and_scale_the_loss():
     x, y = batch(model)
     moves = []
     for scaling in (True, False):
-        search = new_search(model, layer_scaling=scaling, scaling_rate=0.0)
+        rule = th.ScalingRule(0.0) if scaling else False
+        search = new_search(model, layer_scaling=rule)
         if scaling:
             search.layer_scaling.scales.assign(np.zeros(2))
         search.train_on_batch(x, y)
@@ -380,10 +381,43 @@ def test_data_without_labels_are_refused():
 
 def test_other_optimizers_are_refused_where_scales_need_adam():
     search = th.HyperStructureSearch(small(), macs=0.5)
-    with pytest.raises(ValueError, match="Adam"):
-        search.compile(keras.optimizers.SGD(), LOSS)
+    with pytest.raises(ValueError, match=r"Adam .* or SGD.*Received: RMSprop"):
+        search.compile(keras.optimizers.RMSprop(), LOSS)
+    with pytest.raises(ValueError, match=r"Adam .* or SGD"):
+        th.MCH(optimizer=keras.optimizers.Lion())
     free = th.HyperStructureSearch(small(), macs=0.5, layer_scaling=False)
-    free.compile(keras.optimizers.SGD(), LOSS)
+    free.compile(keras.optimizers.RMSprop(), LOSS)
+
+
+def test_where_the_rate_of_the_scales_went():
+    with pytest.raises(ValueError, match=r"Write layer_scaling=.*ScalingRule\(rate=0.1\)"):
+        th.HyperStructureSearch(small(), macs=0.5, scaling_rate=0.1)
+    with pytest.raises(ValueError, match="`rate` must be at least 0"):
+        th.ScalingRule(-1.0)
+
+
+# The slopes of a search that begins are tiny, and Adam does not mind.
+@pytest.mark.parametrize(("rate", "adaptive"), [(1e6, False), (0.1, True)])
+@pytest.mark.parametrize("kind", [keras.optimizers.SGD, keras.optimizers.Adam])
+def test_scales_learn_beside_either_optimizer_and_are_saved(tmp_path, kind, rate, adaptive):
+    model = small()
+    x, y = batch(model)
+    rule = th.ScalingRule(rate, adaptive, scaled_slope=False)
+    searches = []
+    for _ in range(2):
+        search = th.HyperStructureSearch(model, macs=0.5, layer_scaling=rule, strength=1.0)
+        search.compile(kind(0.01), LOSS)
+        searches.append(search)
+    search, again = searches
+    search.fit(x, y, epochs=3, verbose=0)
+    scales = [*search.scales().values()]
+    assert len(scales) == 2 and np.isfinite(scales).all() and 1.0 not in scales
+    search.save_weights(tmp_path / "search.weights.h5")
+    again.fit(x, y, epochs=1, verbose=0)  # makes the optimizer's variables
+    again.load_weights(tmp_path / "search.weights.h5")
+    for one in searches:
+        one.fit(x, y, epochs=1, verbose=0)
+    assert searches[0].scales() == searches[1].scales()
 
 
 def test_a_search_is_not_saved_as_a_model(tmp_path):

@@ -1,5 +1,6 @@
 """Layer-wise scaling: how much the task's gradient counts, learned for each group."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,7 +8,37 @@ import keras
 import numpy as np
 from keras import ops
 
+from tf_hetero.graph.arguments import check_at_least, check_types
 from tf_hetero.graph.keras_internals import adam_moments
+
+_BETAS = 0.9, 0.999
+
+
+@dataclasses.dataclass(frozen=True)
+class ScalingRule:
+    """How the scales of groups learn.
+
+    The paper leaves two things open. Eq. 4 differentiates the objective without scales,
+    Algorithm 1 takes the gradient that is used, with them. Section 3.3 speaks of Adam, by
+    which it may mean the update that is differentiated, or the one of the scales.
+
+    Args:
+        rate: learning rate of the scales, the paper's beta.
+        adaptive: whether Adam moves the scales, not plain descent.
+        scaled_slope: whether the gradient that meets the last update's answer is the one
+            that is used, not that of the objective.
+
+    References:
+        - Model Compression via Hyper-Structure Network, section 3.3, Algorithm 1.
+    """
+
+    rate: float = 0.01
+    adaptive: bool = False
+    scaled_slope: bool = True
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_at_least(0, rate=self.rate)
 
 
 def adam_sensitivity(
@@ -57,6 +88,17 @@ def adam_sensitivity(
     return -learning_rate * d_update
 
 
+def sgd_sensitivity(task: Any, learning_rate: Any, nesterov: float = 0.0) -> Any:
+    """The same of SGD, whose momentum before the step counts as constant.
+
+    Args:
+        task: the gradient of the loss.
+        learning_rate: SGD's.
+        nesterov: its momentum if it looks ahead with it, 0 otherwise.
+    """
+    return -learning_rate * (1.0 + nesterov) * task
+
+
 class LayerScaling:
     """The scales of all groups, and what they need to learn.
 
@@ -64,7 +106,7 @@ class LayerScaling:
         heads: variables with the units along the last axis.
         sizes: number of units of each group, in this order; each group has a scale.
         strength: strength of the resource term.
-        rate: learning rate of the scales, the paper's beta.
+        rule: how they learn.
         add_weight: makes the variables of which the state consists.
 
     Attributes:
@@ -79,32 +121,69 @@ class LayerScaling:
         heads: Sequence[Any],
         sizes: Sequence[int],
         strength: float,
-        rate: float,
+        rule: ScalingRule,
         add_weight: Callable[..., Any],
     ) -> None:
         self._heads = list(heads)
         self._group_of = np.repeat(np.arange(len(sizes)), sizes)
         self._strength = strength
-        self._rate = rate
-        self.scales = add_weight(name="scales", shape=(len(sizes),), initializer="ones")
+        self._rule = rule
+        shape = (len(sizes),)
+        self.scales = add_weight(name="scales", shape=shape, initializer="ones")
+        moments = ("momentum", "velocity") if rule.adaptive else ()
+        self._moments = [
+            add_weight(name=name, shape=shape, initializer="zeros") for name in moments
+        ]
         self._sensitivities = [
             add_weight(name=f"sensitivity{i}", shape=head.shape, initializer="zeros")
             for i, head in enumerate(heads)
         ]
 
-    def learn(self, task: Sequence[Any], resource: Sequence[Any]) -> None:
-        """Moves the scales against the heads' gradients, by the last update's answer."""
+    @staticmethod
+    def check(optimizer: Any) -> None:
+        """Raises `ValueError` unless it is known how the optimizer's update answers."""
+        known = type(optimizer) in (keras.optimizers.Adam, keras.optimizers.SGD)
+        if not known or getattr(optimizer, "amsgrad", False):
+            raise ValueError(
+                "Layer-wise scaling differentiates the optimizer's update: compile with "
+                "keras.optimizers.Adam (amsgrad=False) or SGD, or give "
+                f"layer_scaling=False. Received: {type(optimizer).__name__}"
+            )
+
+    def learn(self, task: Sequence[Any], resource: Sequence[Any], step: Any) -> None:
+        """Moves the scales against the heads' gradients, by the last update's answer.
+
+        Args:
+            task, resource: gradients of the loss and of the resource term.
+            step: number of updates so far.
+        """
         slope = 0.0
-        gradients = self.combined(task, resource)
+        scaled = self._rule.scaled_slope
+        gradients = self.combined(task, resource, None if scaled else 1.0)
         for gradient, answer in zip(gradients, self._sensitivities, strict=True):
             product = gradient * ops.convert_to_tensor(answer)
             by_unit = ops.sum(product, axis=tuple(range(len(product.shape) - 1)))
             slope += ops.segment_sum(by_unit, self._group_of, self.scales.shape[0])
-        self.scales.assign_sub(self._rate * slope)
+        self.scales.assign_sub(self._rule.rate * self._direction(slope, step))
 
-    def combined(self, task: Sequence[Any], resource: Sequence[Any]) -> list[Any]:
-        """The heads' gradients, that of the loss scaled."""
-        scales = self._of_units()
+    def _direction(self, slope: Any, step: Any) -> Any:
+        """What the rate multiplies: the slope, or what Adam makes of all so far."""
+        if not self._moments:
+            return slope
+        averages = []
+        pairs = zip(self._moments, (slope, ops.square(slope)), _BETAS, strict=True)
+        for moment, value, beta in pairs:
+            moment.assign(beta * moment + (1.0 - beta) * value)
+            # There is no slope before the first update.
+            past = ops.maximum(ops.cast(step, moment.dtype), 1.0)
+            averages.append(moment / (1.0 - ops.power(beta, past)))
+        return averages[0] / (ops.sqrt(averages[1]) + keras.config.epsilon())
+
+    def combined(
+        self, task: Sequence[Any], resource: Sequence[Any], scales: Any = None
+    ) -> list[Any]:
+        """The heads' gradients, that of the loss scaled; by the own scales if None."""
+        scales = self._of_units() if scales is None else scales
         return [
             scales * g + self._strength * r for g, r in zip(task, resource, strict=True)
         ]
@@ -116,31 +195,27 @@ class LayerScaling:
         for head, answer, of_task, of_resource in zip(
             self._heads, self._sensitivities, task, resource, strict=True
         ):
-            momentum, velocity = adam_moments(optimizer, head)
-            sensitivity = adam_sensitivity(
-                of_task,
-                of_resource,
-                self._of_units(),
-                self._strength,
-                momentum,
-                velocity,
-                optimizer.iterations,
-                ops.convert_to_tensor(optimizer.learning_rate),
-                optimizer.beta_1,
-                optimizer.beta_2,
-                optimizer.epsilon,
-            )
-            answer.assign(sensitivity)
+            answer.assign(self._answer(optimizer, head, of_task, of_resource))
+
+    def _answer(self, optimizer: Any, head: Any, task: Any, resource: Any) -> Any:
+        rate = ops.convert_to_tensor(optimizer.learning_rate)
+        if isinstance(optimizer, keras.optimizers.SGD):
+            ahead = optimizer.momentum if optimizer.nesterov else 0.0
+            return sgd_sensitivity(task, rate, ahead)
+        momentum, velocity = adam_moments(optimizer, head)
+        return adam_sensitivity(
+            task,
+            resource,
+            self._of_units(),
+            self._strength,
+            momentum,
+            velocity,
+            optimizer.iterations,
+            rate,
+            optimizer.beta_1,
+            optimizer.beta_2,
+            optimizer.epsilon,
+        )
 
     def _of_units(self) -> Any:
         return ops.take(ops.convert_to_tensor(self.scales), self._group_of)
-
-
-def check_adam(optimizer: Any) -> None:
-    """Raises `ValueError` unless the optimizer is Adam as the scales know it."""
-    if type(optimizer) is not keras.optimizers.Adam or optimizer.amsgrad:
-        raise ValueError(
-            "Layer-wise scaling differentiates the update of Adam: compile with "
-            "keras.optimizers.Adam (amsgrad=False), or give layer_scaling=False. Received: "
-            f"{type(optimizer).__name__}"
-        )

@@ -17,7 +17,7 @@ from tf_hetero.methods.base import (
 )
 from tf_hetero.methods.mch.callbacks import StructureHistory
 from tf_hetero.methods.mch.gates import BACKWARD_PRUNING, TEMPERATURE
-from tf_hetero.methods.mch.layer_scaling import check_adam
+from tf_hetero.methods.mch.layer_scaling import LayerScaling, ScalingRule
 from tf_hetero.methods.mch.network import IndependentGates
 from tf_hetero.methods.mch.search import HyperStructureSearch
 from tf_hetero.methods.training import fit, resumed
@@ -33,11 +33,14 @@ class MCH(Method):
     anew on the data.
 
     Args:
-        strength, resource_fraction, layer_scaling, scaling_rate, temperature,
-            backward_pruning: as in `HyperStructureSearch`.
+        strength, resource_fraction, temperature, backward_pruning: as in
+            `HyperStructureSearch`.
+        layer_scaling: whether each group learns how much the loss counts for it.
+        scaling_rate, scaling_adaptive, scaled_slope: how, `rate`, `adaptive` and
+            `scaled_slope` of `ScalingRule`.
         independent_gates: a free logit for each unit instead of the network, the
             paper's ablation.
-        optimizer: a Keras Adam, copied for each search; with rate 1e-3 if None.
+        optimizer: a Keras Adam or SGD, copied for each search; with rate 1e-3 if None.
         epochs: how long the search trains.
         batch_size: of arrays.
         steps_per_epoch: batches of an epoch, for data that never end.
@@ -61,6 +64,8 @@ class MCH(Method):
     resource_fraction: float = 0.05
     layer_scaling: bool = True
     scaling_rate: float = 0.01
+    scaling_adaptive: bool = False
+    scaled_slope: bool = True
     temperature: float = TEMPERATURE
     backward_pruning: float = BACKWARD_PRUNING
     independent_gates: bool = False
@@ -84,7 +89,7 @@ class MCH(Method):
             scaling_rate=self.scaling_rate,
             temperature=self.temperature,
         )
-        config = optimizer_config(self.optimizer, check_adam)
+        config = optimizer_config(self.optimizer, LayerScaling.check)
         object.__setattr__(self, "optimizer", config)
 
     @property
@@ -95,11 +100,14 @@ class MCH(Method):
         steps_of_an_epoch(data, self.batch_size, self.steps_per_epoch)
 
     def search(self, problem: Problem) -> Scored:
-        own = ("independent_gates", "optimizer", "epochs", "batch_size", "steps_per_epoch")
-        options: dict[str, Any] = {
-            **{n: v for n, v in self.get_config().items() if n not in own},
-            **problem.budgets,
-        }
+        shared = ("strength", "resource_fraction", "temperature", "backward_pruning")
+        options: dict[str, Any] = {n: getattr(self, n) for n in shared}
+        options |= problem.budgets
+        if self.layer_scaling:
+            learned = self.scaling_rate, self.scaling_adaptive, self.scaled_slope
+            options["layer_scaling"] = ScalingRule(*learned)
+        else:
+            options["layer_scaling"] = False
         search = HyperStructureSearch(
             problem.graph,
             **options,

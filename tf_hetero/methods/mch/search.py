@@ -16,7 +16,7 @@ from tf_hetero.methods.grouped_convolutions import in_parts
 from tf_hetero.methods.mch import gates
 from tf_hetero.methods.mch.gated_model import GatedModel
 from tf_hetero.methods.mch.gates import UnitGates
-from tf_hetero.methods.mch.layer_scaling import LayerScaling, check_adam
+from tf_hetero.methods.mch.layer_scaling import LayerScaling, ScalingRule
 from tf_hetero.methods.mch.network import HyperStructureNetwork
 from tf_hetero.methods.mch.resource_term import ResourceTerm
 from tf_hetero.surgery.stripping import strip
@@ -28,6 +28,7 @@ from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
 _MOVED = {
     **MOVED_WIDTHS,
     "grouped": "HyperStructureSearch(tf_hetero.trace(model, grouped={value}), ...)",
+    "scaling_rate": "layer_scaling=tf_hetero.ScalingRule(rate={value})",
     "resource_unit": "resource_fraction, 0 for single operations",
 }
 
@@ -58,8 +59,8 @@ class HyperStructureSearch(keras.Model):
             ImageNet).
         resource_fraction: what the resource term counts costs in, a fraction of the
             whole; 0 for single operations, as the paper's formula has it.
-        layer_scaling: whether each group learns how much the loss counts for it.
-        scaling_rate: learning rate of these scales, the paper's beta.
+        layer_scaling: whether each group learns how much the loss counts for it, and
+            how: a `ScalingRule`, or the default one.
         temperature: of the sigmoid behind the gates, the paper's tau.
         backward_pruning: added to the noise of the gates: the c of the supplement (D, 3),
             with which nearly the whole model is begun. Eq. 2 has none: 0 (63 %).
@@ -74,8 +75,8 @@ class HyperStructureSearch(keras.Model):
     Raises:
         ValueError: if a budget is missing, out of range or not reachable with the
             floors, a pattern matches nothing, or no group can be shrunk; in `compile`,
-            if layer-wise scaling meets another optimizer than Adam; in `fit`, if the
-            data have no labels.
+            if layer-wise scaling meets another optimizer than Adam and SGD; in `fit`, if
+            the data have no labels.
 
     Example:
 
@@ -105,8 +106,7 @@ class HyperStructureSearch(keras.Model):
         params: float | int | None = None,
         strength: float = 4.0,
         resource_fraction: float = 0.05,
-        layer_scaling: bool = True,
-        scaling_rate: float = 0.01,
+        layer_scaling: ScalingRule | bool = True,
         temperature: float = gates.TEMPERATURE,
         backward_pruning: float = gates.BACKWARD_PRUNING,
         widths: WidthRules | None = None,
@@ -140,7 +140,7 @@ class HyperStructureSearch(keras.Model):
                 self.network.heads,
                 list(self._gates.sizes.values()),
                 strength,
-                scaling_rate,
+                ScalingRule() if layer_scaling is True else layer_scaling,
                 lambda **options: self.add_weight(trainable=False, **options),
             )
         self._trackers = {name: keras.metrics.Mean(name) for name in (*budgets, "resource")}
@@ -151,7 +151,7 @@ class HyperStructureSearch(keras.Model):
     def compile(self, optimizer="adam", loss=None, **kwargs) -> None:
         super().compile(optimizer, loss, **kwargs)
         if self.layer_scaling is not None:
-            check_adam(self.optimizer)
+            self.layer_scaling.check(self.optimizer)
 
     def call(self, inputs):
         """The outputs of the model with its more likely structure."""
@@ -290,7 +290,7 @@ class HyperStructureSearch(keras.Model):
             ids = [id(variable) for variable in variables]
             places = [ids.index(id(head)) for head in self.network.heads]
             of_heads = [task[i] for i in places], [cost[i] for i in places]
-            self.layer_scaling.learn(*of_heads)
+            self.layer_scaling.learn(*of_heads, self.optimizer.iterations)
             scaled = self.layer_scaling.combined(*of_heads)
             for place, gradient in zip(places, scaled, strict=True):
                 gradients[place] = gradient
