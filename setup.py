@@ -55,6 +55,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tf_hetero", "tf_hetero.*"]),
+    package_data={"tf_hetero": ["py.typed"]},
     python_requires=">=3.11,<3.14",
     # Keras's private parts are tested with the lowest and the newest of these
     # (make test-keras); tf_hetero/graph/keras_internals.py says what they are.
