@@ -484,38 +484,42 @@ def test_reshapes_that_name_the_batch_size_are_opened(divided):
 class Sequence(layers.Layer):
     """A sequence of pixels, of a length that no symbolic batch size tells."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, width, **kwargs):
         super().__init__(**kwargs)
-        self.mix = layers.Dense(5, name="mix")
+        self.mix = layers.Dense(width, name="mix")
 
     def build(self, shape):
         self.mix.build(shape)
 
     def call(self, x):
-        return ops.reshape(self.mix(x), (ops.shape(x)[0], -1, 5))
+        y = self.mix(x)
+        return ops.reshape(y, (ops.shape(x)[0], -1, y.shape[-1]))
 
 
 class Residual(layers.Layer):
     """Which takes it from a layer in it."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, width, **kwargs):
         super().__init__(**kwargs)
-        self.sequence = Sequence(name="sequence")
-        self.more = layers.Dense(5, name="more")
+        self.width = width
+        self.sequence = Sequence(width, name="sequence")
+        self.more = layers.Dense(width, name="more")
 
     def build(self, shape):
         self.sequence.build(shape)
-        self.more.build((None, None, 5))
+        self.more.build((None, None, self.width))
 
     def call(self, x):
         x = self.sequence(x)
         return x + self.more(x)
 
 
-def test_sizes_that_a_layer_in_a_layer_gives_up_are_known():
+@pytest.mark.parametrize("width", [5, 422])
+def test_sizes_that_a_layer_in_a_layer_gives_up_are_known(width):
+    """Also one that is twice the size that stands for the batch while recording."""
     inputs = image()
-    x = Residual(name="block")(conv(inputs, 4, "a"))
-    x = layers.Reshape((8, 8, 5))(x)
+    x = Residual(width, name="block")(conv(inputs, 4, "a"))
+    x = layers.Reshape((8, 8, width))(x)
     model = randomize(keras.Model(inputs, head(x)))
     free = {g.name for g in th.trace(model).free_groups}
     assert free == {"a", "block.sequence.mix"}

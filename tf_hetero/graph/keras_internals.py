@@ -222,7 +222,11 @@ def _called_again(function: keras.Function, inputs: list, batch: int) -> Any:
         args, kwargs = now((node.arguments.args, node.arguments.kwargs))
         results = tree.flatten(node.operation(*args, **kwargs))
         for old, new in zip(node.outputs, results, strict=True):
-            new._shape = tuple(None if n and not n % batch else n for n in old.shape)
+            pairs = zip(old.shape, new.shape, strict=True)
+            new._shape = tuple(
+                then if now is None and then and then % batch else now
+                for then, now in pairs
+            )
             made[id(old)] = new
     return now(structures(function)[1])
 
