@@ -75,11 +75,13 @@ def test_the_strength_follows_from_the_latents_and_the_steps():
 
 @pytest.mark.parametrize("epochs", [4, 12])
 @pytest.mark.parametrize("decay_at", [(), (2,)])
-def test_the_budget_is_met_in_time(epochs, decay_at):
+@pytest.mark.parametrize("check_every", [1, 100])
+def test_the_budget_is_met_in_time(epochs, decay_at, check_every):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        small, watch = searched(loss, l1_strength="auto", epochs=epochs, decay_at=decay_at)
+        options = {"decay_at": decay_at, "check_every": check_every}
+        small, watch = searched(loss, l1_strength="auto", epochs=epochs, **options)
     assert epochs <= len(watch.strengths) <= 2 * epochs
     assert th.count(small).macs <= 0.6 * th.count(residual()).macs
 

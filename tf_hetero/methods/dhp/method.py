@@ -20,7 +20,7 @@ from tf_hetero.methods.base import (
     register,
 )
 from tf_hetero.methods.dhp.callbacks import StopAtBudget
-from tf_hetero.methods.dhp.pacing import Paced, latent_scores
+from tf_hetero.methods.dhp.pacing import LOOKS, Paced, latent_scores
 from tf_hetero.methods.dhp.reparameterizing import (
     reparameterize,
     without_latents,
@@ -139,9 +139,10 @@ class DHP(Generated):
             problem.graph, self.embedding_dim, self.from_weights, seed=problem.seed
         )
         graph = trace(hyper, problem.graph.grouped, problem.graph.flat.input_shape)
+        every = self._check_every(problem)
         stop = StopAtBudget(
             **problem.budgets,
-            check_every=self.check_every,
+            check_every=every,
             stop_limit=self.stop_limit,
             graph=graph,
         )
@@ -149,7 +150,9 @@ class DHP(Generated):
         done = resumed(problem.callbacks, hyper, stop.history)
         if not stop.reached:
             epochs = (done, self.epochs)
-            watching = [stop, *self._pacing(problem)]
+            watching: list[Any] = [stop]
+            if self.l1_strength == AUTO:
+                watching.append(Paced(problem, self._steps(problem), every))
             fit(hyper, problem, watching, epochs, self.batch_size, self.steps_per_epoch)
         if not stop.reached:
             self._warn(stop, problem.selector.limits)
@@ -173,11 +176,16 @@ class DHP(Generated):
         transfer(small, nested)
         return nested
 
-    def _pacing(self, problem: Problem) -> list[Paced]:
-        if self.l1_strength != AUTO:
-            return []
+    def _steps(self, problem: Problem) -> int:
+        """Of the whole search; 0 where the length of the data is not known."""
         steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
-        return [Paced(problem, self.epochs * (steps or 0), self.check_every)]
+        return self.epochs * (steps or 0)
+
+    def _check_every(self, problem: Problem) -> int:
+        """Steps between looks: a strength that sets itself needs many in a search."""
+        if self.l1_strength != AUTO:
+            return self.check_every
+        return max(min(self.check_every, self._steps(problem) // LOOKS), 1)
 
     def _of_the_user(self) -> Any:
         if self.optimizer is not None:
@@ -192,8 +200,7 @@ class DHP(Generated):
         if self.l1_strength is not None:
             config["l1_strength"] = 0.0 if self.l1_strength == AUTO else self.l1_strength
         if self.decay_at:
-            steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
-            ends = [epoch * (steps or 0) for epoch in self.decay_at]
+            ends = [epoch * self._steps(problem) // self.epochs for epoch in self.decay_at]
             schedule = step_decay(config["learning_rate"], ends)
             config["learning_rate"] = keras.saving.serialize_keras_object(schedule)
         return type(optimizer).from_config(config)
@@ -201,11 +208,12 @@ class DHP(Generated):
     def _warn(self, stop: StopAtBudget, limits: Sequence[Limit]) -> None:
         budgets = {limit.name: round(limit.fraction, 3) for limit in limits}
         last = {name: round(stop.history[-1][name], 3) for name in budgets}
+        auto = self.l1_strength == AUTO
+        more = "" if auto else ", raise l1_strength, or set it to 'auto'"
         warnings.warn(
             f"The search ended after {self.epochs} epochs at {last} of the whole, "
             f"above its budget of {budgets}. The smallest latents are cut away "
-            "although they are not small yet. Search longer, raise l1_strength, or set it "
-            "to 'auto'.",
+            f"although they are not small yet. Search longer{more}.",
             stacklevel=4,
         )
 

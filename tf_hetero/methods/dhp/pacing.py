@@ -10,6 +10,7 @@ from tf_hetero.methods.dhp.reparameterizing import latent_vectors
 
 # Of the search's steps: what the gradients hold back is made up for in the rest.
 _PLANNED = 0.9
+LOOKS = 60  # at the latents, at the least
 _SAMPLES = 1_000
 
 
