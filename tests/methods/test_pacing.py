@@ -86,6 +86,29 @@ def test_the_budget_is_met_in_time(epochs, decay_at, check_every):
     assert th.count(small).macs <= 0.6 * th.count(residual()).macs
 
 
+@keras.saving.register_keras_serializable("tests")
+class Regrowing(th.ProximalSGD):
+    """Whose latents come back by more than the threshold in each step."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        if self._floor_of.get(self._get_variable_index(variable)) is not None:
+            z = ops.convert_to_tensor(variable)
+            self.assign(variable, z + ops.where(z < 0, -0.006, 0.006))
+        super().update_step(gradient, variable, learning_rate)
+
+
+def test_a_strength_that_is_not_enough_grows_in_the_end():
+    """40 epochs of two steps, planned for 72: then half as strong again at each."""
+    options = {"l1_strength": "auto", "epochs": 40, "optimizer": Regrowing(RATE)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        small, watch = searched(no_loss, **options)
+    assert th.count(small).macs <= 0.6 * th.count(residual()).macs
+    late = np.array(watch.strengths[71:])
+    assert late.size >= 2
+    np.testing.assert_allclose(late[1:], 1.5 * late[:-1], rtol=1e-5)
+
+
 def test_other_strengths_stay_what_they_are():
     with pytest.warns(UserWarning, match="set it to 'auto'"):
         _, watch = searched(no_loss, l1_strength=0.1, epochs=1)

@@ -10,6 +10,7 @@ from tf_hetero.methods.dhp.reparameterizing import latent_vectors
 
 # Of the search's steps: what the gradients hold back is made up for in the rest.
 _PLANNED = 0.9
+_PRESSING = 1.5  # from look to look, once that is over
 LOOKS = 60  # at the latents, at the least
 _SAMPLES = 1_000
 
@@ -26,7 +27,8 @@ class Paced(keras.callbacks.Callback):
     A proximal step moves each latent by `learning_rate * l1_strength` towards zero. The
     budget is met when the largest latent that it has no room for is gone: its size,
     divided by the sum of the rates until then, is the strength. What the gradients do
-    to the latents is seen at the next look, and made up for.
+    to the latents is seen at the next look, and made up for; what is not met in the time
+    that is planned for it is met by a strength that grows from look to look.
 
     Args:
         problem: says what the budget is, and the allowed widths.
@@ -47,7 +49,9 @@ class Paced(keras.callbacks.Callback):
     def on_train_begin(self, logs=None) -> None:
         del logs
         self._optimizer = proximal_of(self.model.optimizer)
-        self._set()
+        self._last = step_of(self.model)
+        if not self._last:  # a search that goes on has its strength
+            self._set()
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         del batch, logs
@@ -60,8 +64,14 @@ class Paced(keras.callbacks.Callback):
         masks = self._problem.selector.masks(scores, refill=False)
         removed = [scores[name][~mask] for name, mask in masks.items()]
         largest = np.concatenate([np.zeros(1), *removed]).max()
-        end = max(round(_PLANNED * self._steps), self._last + self._check_every)
-        self._optimizer.strength.assign(float(largest) / self._sum_of_rates(end))
+        planned = round(_PLANNED * self._steps)
+        end = max(planned, self._last + self._check_every)
+        strength = float(largest) / self._sum_of_rates(end)
+        if self._last >= planned:
+            # Near zero gradients bring back as much as goes: the strength must grow.
+            current = float(keras.ops.convert_to_numpy(self._optimizer.strength))
+            strength = max(strength, _PRESSING * current)
+        self._optimizer.strength.assign(strength)
 
     def _sum_of_rates(self, end: int) -> float:
         rate = self._optimizer.get_config()["learning_rate"]
