@@ -53,7 +53,8 @@ def filled(command: Command, given: pathlib.Path, whole: dict, part: float) -> d
         out = pathlib.Path(folder, "out")
         out.mkdir()
         ended = _run(command, given, out)
-        said = [line for line in ended.errors.splitlines() if line.strip()]
+        errors = ended.errors.replace(str(out), "OUT")
+        said = [line for line in errors.splitlines() if line.strip()]
         _mount(folder, "remount,size=1g")
         found = {"part": part, "ended": ended.code, "said": said[-1:]}
         return found | _again(command, given, out, whole["outcome"])
