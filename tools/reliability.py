@@ -22,6 +22,7 @@ from tools.experiment.commands import ending
 from tools.experiment.identity import read_record
 from tools.luck.commands import COMMANDS, prepare
 from tools.luck.sweeps import filled, killed, undisturbed
+from tools.luck.table import table
 
 _RESULTS = flags.DEFINE_string("results", None, "Folder of result files.", required=True)
 _COMMANDS = flags.DEFINE_list("commands", [], "Which commands; all if empty.")
@@ -71,27 +72,6 @@ def _write(path: pathlib.Path, record: dict[str, Any], whole: dict[str, Any]) ->
     rest = {key: whole[key] for key in ("seconds", "bytes")}
     rest = rest | circumstances("tools.reliability")
     write_text(path, json.dumps({**record, **rest}, indent=1) + "\n")
-
-
-def table(results: pathlib.Path) -> list[str]:
-    """A line for each command and kind of bad luck, in Markdown."""
-    lines = [
-        "| command | bad luck | times | ended by it | same in the end | half-written "
-        "under its name | left behind |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for path in sorted(results.glob("*.json")):
-        record = read_record(path)
-        rows = record["rows"]
-        counts = [
-            sum(row["ended"] != 0 for row in rows),
-            sum(row["equal"] for row in rows),
-            sum(bool(row["wrong"]) for row in rows),
-            sum(bool(row["unfinished"] or row.get("orphans")) for row in rows),
-        ]
-        shown = " | ".join(map(str, [len(rows), *counts]))
-        lines.append(f"| {record['command_name']} | {record['kind']} | {shown} |")
-    return lines
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from tools import reliability
 from tools.luck import sweeps
 from tools.luck.commands import COMMANDS, Command, outcome
+from tools.luck.table import table
 
 # Each takes half a second to start, as it were, then writes for as long.
 CAREFUL = """
@@ -109,7 +109,7 @@ def test_the_table_counts_what_went_wrong(tmp_path):
     rows = [good, {**good, "ended": 0}, {**good, "equal": False, "unfinished": ["x"]}]
     record = {"command_name": "dhp", "kind": "kill", "rows": rows}
     (tmp_path / "kill-dhp.json").write_text(json.dumps(record))
-    assert reliability.table(tmp_path)[2] == "| dhp | kill | 3 | 2 | 2 | 0 | 1 |"
+    assert table(tmp_path)[2] == "| dhp | kill | 3 | 2 | 2 | 0 | 1 |"
 
 
 def test_every_command_reads_and_writes_in_its_folders(tmp_path):
