@@ -1,17 +1,16 @@
 """Random programs through the whole chain, and random damage to what is read."""
 
 import copy
-import importlib
 import json
-import sys
 
 import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up_device import chain, made_up
 from random_graphs import build, programs
-from reference import ROOT, assert_equal_outputs
+from reference import assert_equal_outputs
 
 import tf_hetero as th
 from tf_hetero.testing import masked_outputs, random_inputs, random_masks, randomize
@@ -121,11 +120,9 @@ def damaged(value, place, junk):
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """A table, its contents, and a network that it knows."""
-    sys.path.insert(0, str(ROOT / "tests" / "latency"))
-    chain = importlib.import_module("test_table")
     path = tmp_path_factory.mktemp("table") / "table.json"
-    model = chain.chain()
-    chain.made_up(model).save(path)
+    model = chain()
+    made_up(model).save(path)
     return path, json.loads(path.read_text()), model
 
 

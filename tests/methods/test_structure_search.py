@@ -392,6 +392,8 @@ def test_other_optimizers_are_refused_where_scales_need_adam():
 def test_where_the_rate_of_the_scales_went():
     with pytest.raises(ValueError, match=r"Write layer_scaling=.*ScalingRule\(rate=0.1\)"):
         th.HyperStructureSearch(small(), macs=0.5, scaling_rate=0.1)
+    with pytest.raises(ValueError, match=r"True, False or a .*ScalingRule.*'adam'"):
+        th.HyperStructureSearch(small(), macs=0.5, layer_scaling="adam")
     with pytest.raises(ValueError, match="`rate` must be at least 0"):
         th.ScalingRule(-1.0)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 
 import pytest
 
@@ -65,6 +66,33 @@ def test_what_is_written_beside_is_whole_or_not_there(command, part):
 def test_a_half_written_file_is_seen(command):
     row = sweeps.killed(*command(CARELESS), 0.8)
     assert row["wrong"] == ["a.json"] and row["equal"]
+
+
+def test_half_of_a_file_that_cannot_be_read_is_seen(command):
+    row = sweeps.killed(*command(CARELESS.replace('{"a": 1}', '{"a": ')), 0.8)
+    assert row["wrong"] == ["a.json"] and row["equal"]
+
+
+def test_a_network_that_cannot_be_read_is_damaged(tmp_path):
+    path = tmp_path / "small.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.weights.h5", "weights")
+    (whole,) = outcome(tmp_path).values()
+    path.write_bytes(path.read_bytes()[:40])
+    (half,) = outcome(tmp_path).values()
+    assert "damaged" not in whole and half.startswith("damaged")
+
+
+def test_a_command_that_does_not_go_on_is_seen(command):
+    script = CARELESS.replace(
+        "out =", "assert not list(pathlib.Path(sys.argv[1]).iterdir())\nout ="
+    )
+    assert not sweeps.killed(*command(script), 0.8)["equal"]
+
+
+def test_a_command_that_never_runs_is_refused(command):
+    with pytest.raises(ValueError, match=r"(?s)slow must run where nothing.*boom"):
+        command("raise RuntimeError('boom')")
 
 
 def test_another_end_is_seen(command):

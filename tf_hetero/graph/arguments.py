@@ -56,6 +56,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint in (int, float):
         number = numbers.Integral if hint is int else numbers.Real
         return isinstance(value, number) and not isinstance(value, bool)
+    if origin is Mapping:
+        named = isinstance(value, Mapping)
+        return named and all(_fits(v, inner[1]) for v in value.values())
     kind = origin or hint
     return kind is Any or not isinstance(kind, type) or isinstance(value, kind)
 
@@ -63,9 +66,12 @@ def _fits(value: Any, hint: Any) -> bool:
 def _described(hint: Any) -> str:
     inner = get_args(hint)
     if get_origin(hint) in (Union, types.UnionType):
-        return " or ".join(_described(h) for h in inner if h is not types.NoneType)
+        said = [_described(h) for h in inner if h is not types.NoneType]
+        return " or ".join(dict.fromkeys(said))
     if get_origin(hint) is tuple:
         return f"a tuple, each item {_described(inner[0])}"
+    if get_origin(hint) is Mapping:  # of names to what is given for all otherwise
+        return _described(inner[1])
     return _KINDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 

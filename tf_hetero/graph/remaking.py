@@ -1,6 +1,7 @@
 """Layers made again by their configs, also where a config says more than is taken."""
 
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,14 @@ def made_again(operation: Any, config: Mapping[str, Any]) -> Any:
         if not _says_more(operation):
             raise
         return _silent(_made_of_less(operation, config))
+
+
+def in_one_line(error: Exception) -> str:
+    """What the code of a layer's author raised, without Keras's list of arguments."""
+    plain = re.sub(r"\x1b\[\d*m", "", str(error))  # Keras prints in bold
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    said = " ".join(line for line in lines if not line.startswith("•"))
+    return f"{type(error).__name__}: {said[:300]}"
 
 
 def _silent(layer: Any) -> Any:

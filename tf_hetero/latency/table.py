@@ -151,7 +151,7 @@ class LatencyTable:
                 f"{len(missing)} of {len(manifest['files'])} files."
             )
         ms = {f: quartiles(given["milliseconds"][f]) for f in manifest["files"]}
-        return cls(
+        table = cls(
             manifest["runtime"],
             manifest["dtype"],
             given["device"],
@@ -170,6 +170,7 @@ class LatencyTable:
             ],
             [{"operations": o, "ms": ms[f]} for f, o in manifest["models"].items()],
         )
+        return _possible(table, folder)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "LatencyTable":
@@ -179,13 +180,13 @@ class LatencyTable:
             ValueError: if it holds something else.
         """
         given = read_json(path, TABLE, _ANEW)
-        amiss = contradiction(given["operations"], given["models"])
-        if given["version"] != VERSION or amiss:
+        if given["version"] != VERSION:
             raise ValueError(
                 f"The file must hold a latency table of version {VERSION}. Received: "
-                f"{str(path)!r}, version {given['version']} {amiss}. {_ANEW}"
+                f"{str(path)!r}, version {given['version']}. {_ANEW}"
             )
-        return cls(**{field.name: given[field.name] for field in dataclasses.fields(cls)})
+        fields = [field.name for field in dataclasses.fields(cls)]
+        return _possible(cls(**{name: given[name] for name in fields}), path)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the table as JSON."""
@@ -244,6 +245,17 @@ class LatencyTable:
                     value = share.piece.value(lengths[share.term])
                     row[share.part] += share.factor * value
         return fitted(sums, np.array([model["ms"][1] for model in self.models]))
+
+
+def _possible(table: LatencyTable, path: str | os.PathLike) -> LatencyTable:
+    """The table, or `ValueError` if parts of what was read contradict each other."""
+    amiss = contradiction(table.operations, table.models)
+    if amiss:
+        raise ValueError(
+            "Parts of a latency table must fit each other. Received: "
+            f"{str(path)!r}, where {amiss}. {_ANEW}"
+        )
+    return table
 
 
 def run_files(

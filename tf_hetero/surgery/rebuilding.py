@@ -15,7 +15,7 @@ from keras import tree
 from tf_hetero.graph.calls import Block, Call, fill, named_weights, predicted
 from tf_hetero.graph.channels import ChannelGraph, Ids, Site, resolved
 from tf_hetero.graph.keras_internals import maker_name, output_names, structures, sublayers
-from tf_hetero.graph.remaking import made_again
+from tf_hetero.graph.remaking import in_one_line, made_again
 from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.nesting import Nesting, told, with_names
 
@@ -191,13 +191,10 @@ class Builder:
 
 def _not_again(call: Call, error: Exception) -> ValueError:
     """What to say where a layer is not made again, or does not run then."""
-    plain = re.sub(r"\x1b\[\d*m", "", str(error))  # Keras prints in bold
-    lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    said = " ".join(line for line in lines if not line.startswith("•"))[:300]
     return ValueError(
         "Every layer must be made again by from_config(get_config()), and run then. "
         f"Received: layer {call.name!r} of class {type(call.operation).__name__}, for "
-        f"which this raises {type(error).__name__}: {said} {_advice(call.operation)}"
+        f"which this raises {in_one_line(error)} {_advice(call.operation)}"
     )
 
 

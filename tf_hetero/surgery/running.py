@@ -9,6 +9,7 @@ from keras import tree
 from tf_hetero.graph.calls import Call, FlatGraph
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.flattening import flatten
+from tf_hetero.graph.remaking import in_one_line
 from tf_hetero.widths.counting import NOMINAL_SIZE, at_sizes
 
 _SIZES = 32, NOMINAL_SIZE  # where sizes are open; the small one costs less
@@ -37,12 +38,10 @@ def check_runs(model: keras.Model, whole: ChannelGraph) -> None:
 
 
 def _does_not_run(call: Call, error: Exception) -> ValueError:
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
     return ValueError(
         "What is built anew must run. Received: layer or operation "
         f"{call.name!r} of class {type(call.operation).__name__}, which raises "
-        f"{type(error).__name__}: {lines[0][:200]} Replace it, or keep its channels with "
-        "exclude=."
+        f"{in_one_line(error)} Replace it, or keep its channels with exclude=."
     )
 
 

@@ -9,11 +9,13 @@ import keras
 import numpy as np
 from keras import tree
 
-from tf_hetero.graph.arguments import check_number, check_whole
+from tf_hetero.graph.arguments import check_types, check_whole
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Ids, Site, Weight
 from tf_hetero.graph.patterns import as_patterns
 
-PerGroup = Any  # a number for all groups, or {regular expression: number}
+# One number for all groups, or {regular expression: number}.
+Fractions = float | Mapping[str, float]
+Counts = int | Mapping[str, int]
 
 _register = keras.saving.register_keras_serializable("tf_hetero")
 
@@ -60,31 +62,30 @@ class WidthRules:
           fractions of the widened size, as in the released code.
     """
 
-    min_conv_fraction: PerGroup = 0.2
-    min_dense_fraction: PerGroup = 0.45
-    min_channels: PerGroup = 1
-    max_fraction: PerGroup = 1.0
-    multiple_of: PerGroup = 1
+    min_conv_fraction: Fractions = 0.2
+    min_dense_fraction: Fractions = 0.45
+    min_channels: Counts = 1
+    max_fraction: Fractions = 1.0
+    multiple_of: Counts = 1
     exclude: Iterable[str] = ()
     only: Iterable[str] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("exclude", "only"):
+            object.__setattr__(self, name, as_patterns(getattr(self, name)))
+        check_types(self)
         for name in ("min_conv_fraction", "min_dense_fraction"):
-            for value in _values(self, name):
-                check_number(**{name: value})
+            for value in _values(getattr(self, name)):
                 if not 0 <= value <= 1:
                     raise ValueError(f"`{name}` must be from 0 to 1. Received: {value}")
         for name in ("min_channels", "multiple_of"):
-            for value in _values(self, name):
+            for value in _values(getattr(self, name)):
                 check_whole(1, **{name: value})
-        for value in _values(self, "max_fraction"):
-            check_number(max_fraction=value)
+        for value in _values(self.max_fraction):
             if not 0 < value <= 1:
                 raise ValueError(
                     f"`max_fraction` must be above 0, at most 1. Received: {value}"
                 )
-        for name in ("exclude", "only"):
-            object.__setattr__(self, name, as_patterns(getattr(self, name)))
         if self.only == ():
             raise ValueError("`only` must name a group that may shrink. Received: none.")
 
@@ -181,16 +182,12 @@ def reasons_of(graph: ChannelGraph) -> str:
     return "; ".join(f"{n} units: {why}" for why, n in graph.frozen_units.items())
 
 
-def _values(rules: WidthRules, name: str) -> list[Any]:
+def _values(per_group: Fractions | Counts) -> list[Any]:
     """The numbers for all groups, or for those that a pattern matches."""
-    per_group = getattr(rules, name)
-    values = [per_group]
-    if isinstance(per_group, Mapping):
-        as_patterns(per_group)
-        values = list(per_group.values())
-    if None in values:
-        raise ValueError(f"`{name}` must be a number. Received: {name}={per_group!r}")
-    return values
+    if not isinstance(per_group, Mapping):
+        return [per_group]
+    as_patterns(per_group)
+    return list(per_group.values())
 
 
 def _nothing_left(

@@ -6,6 +6,7 @@ then renamed: it is there or it is not.
 """
 
 import json
+import math
 import pathlib
 import shutil
 import time
@@ -151,7 +152,8 @@ class Checkpoint(keras.callbacks.Callback):
 def _size(model: keras.Model) -> int:
     """Bytes that the weights of a compiled model take in a file, at the most."""
     variables = [*model.variables, *model.optimizer.variables]
-    return sum(_BESIDE + keras.ops.convert_to_numpy(v).nbytes for v in variables)
+    sizes = [math.prod(v.shape) * np.dtype(v.dtype).itemsize for v in variables]
+    return sum(sizes) + _BESIDE * len(sizes)
 
 
 def _is_whole(folder: pathlib.Path) -> bool:

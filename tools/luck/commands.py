@@ -113,10 +113,17 @@ def outcome(out: pathlib.Path) -> dict[str, str]:
     files = [path for path in sorted(out.rglob("*")) if path.is_file()]
     kept = {path: _reader(path.relative_to(out)) for path in files}
     return {
-        str(path.relative_to(out)): hashlib.sha256(read(path)).hexdigest()[:16]
+        str(path.relative_to(out)): _digest(path, read)
         for path, read in kept.items()
         if read
     }
+
+
+def _digest(path: pathlib.Path, read: Callable[[pathlib.Path], bytes]) -> str:
+    try:
+        return hashlib.sha256(read(path)).hexdigest()[:16]
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:  # half of a file
+        return f"damaged: {error}"
 
 
 def _reader(path: pathlib.Path) -> Callable[[pathlib.Path], bytes] | None:

@@ -24,7 +24,12 @@ def undisturbed(command: Command, given: pathlib.Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder)
         start = time.perf_counter()
-        _finish(command, given, out)
+        ended = _run(command, given, out)
+        if ended.code:
+            raise ValueError(
+                f"{command.name} must run where nothing happens to it. Received: "
+                f"{ended.errors}"
+            )
         seconds = time.perf_counter() - start
         files = [path for path in out.rglob("*") if path.is_file()]
         size = sum(path.stat().st_size for path in files)
@@ -65,10 +70,10 @@ def _again(command: Command, given: pathlib.Path, out: pathlib.Path, expected) -
     left = outcome(out)
     wrong = sorted(file for file in left if left[file] != expected.get(file))
     _age(out)
-    _finish(command, given, out, again=True)
-    made = outcome(out)
+    ended = _run(command, given, out, again=True)
+    equal = ended.code == 0 and outcome(out) == expected
     unfinished = [str(path.relative_to(out)) for path in out.rglob(f"{UNFINISHED}*")]
-    return {"wrong": wrong, "equal": made == expected, "unfinished": unfinished}
+    return {"wrong": wrong, "equal": equal, "unfinished": unfinished}
 
 
 class _Ended(NamedTuple):
@@ -102,14 +107,6 @@ def _run(
             process.wait()
         errors.seek(0)
         return _Ended(process.returncode, errors.read(), process.pid)
-
-
-def _finish(
-    command: Command, given: pathlib.Path, out: pathlib.Path, again: bool = False
-) -> None:
-    ended = _run(command, given, out, again)
-    if ended.code:
-        raise RuntimeError(f"{command.name} ended with {ended.code}: {ended.errors}")
 
 
 def _alive(group: int) -> bool:

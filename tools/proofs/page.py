@@ -57,12 +57,13 @@ def _section(title: str, family: str, results: list[dict[str, Any]]) -> str:
     passed = [result for result in results if not result["failure"]]
     machines = sorted({result["machine"] for result in passed})
     dates = sorted({result["date"] for result in results})
+    when = " to ".join(dict.fromkeys([dates[0], dates[-1]]))
     sizes = sorted({result["size"] for result in results})
     lines = [
         f"## {title}: {_score(results)}",
         "",
         f"`python -m tools.coverage{_COMMANDS[family]}`, {sizes[0]}x{sizes[0]} pixels; "
-        f"{'; '.join([*machines, dates[-1]])}.",
+        f"{'; '.join([*machines, when])}.",
         "",
         _line(*_COLUMNS),
         _line(*["---"] * len(_COLUMNS)),

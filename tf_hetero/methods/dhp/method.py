@@ -152,7 +152,8 @@ class DHP(Generated):
             epochs = (done, self.epochs)
             watching: list[Any] = [stop]
             if self.l1_strength == AUTO:
-                watching.append(Paced(problem, self._steps(problem), every))
+                steps = self.epochs * self._steps(problem)
+                watching.append(Paced(problem, steps, every))
             fit(hyper, problem, watching, epochs, self.batch_size, self.steps_per_epoch)
         if not stop.reached:
             self._warn(stop, problem.selector.limits)
@@ -177,15 +178,15 @@ class DHP(Generated):
         return nested
 
     def _steps(self, problem: Problem) -> int:
-        """Of the whole search; 0 where the length of the data is not known."""
-        steps = steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch)
-        return self.epochs * (steps or 0)
+        """Of an epoch; 0 where the length of the data is not known."""
+        return steps_of_an_epoch(problem.data, self.batch_size, self.steps_per_epoch) or 0
 
     def _check_every(self, problem: Problem) -> int:
         """Steps between looks: a strength that sets itself needs many in a search."""
         if self.l1_strength != AUTO:
             return self.check_every
-        return max(min(self.check_every, self._steps(problem) // LOOKS), 1)
+        steps = self.epochs * self._steps(problem)
+        return max(min(self.check_every, steps // LOOKS), 1)
 
     def _of_the_user(self) -> Any:
         if self.optimizer is not None:
@@ -200,7 +201,7 @@ class DHP(Generated):
         if self.l1_strength is not None:
             config["l1_strength"] = 0.0 if self.l1_strength == AUTO else self.l1_strength
         if self.decay_at:
-            ends = [epoch * self._steps(problem) // self.epochs for epoch in self.decay_at]
+            ends = [epoch * self._steps(problem) for epoch in self.decay_at]
             schedule = step_decay(config["learning_rate"], ends)
             config["learning_rate"] = keras.saving.serialize_keras_object(schedule)
         return type(optimizer).from_config(config)

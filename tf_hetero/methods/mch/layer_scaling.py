@@ -124,6 +124,11 @@ class LayerScaling:
         rule: ScalingRule,
         add_weight: Callable[..., Any],
     ) -> None:
+        if not isinstance(rule, ScalingRule):
+            raise ValueError(
+                "`layer_scaling` must be True, False or a tf_hetero.ScalingRule. "
+                f"Received: layer_scaling={rule!r}"
+            )
         self._heads = list(heads)
         self._group_of = np.repeat(np.arange(len(sizes)), sizes)
         self._strength = strength
@@ -158,8 +163,8 @@ class LayerScaling:
             step: number of updates so far.
         """
         slope = 0.0
-        scaled = self._rule.scaled_slope
-        gradients = self.combined(task, resource, None if scaled else 1.0)
+        scales = self._of_units() if self._rule.scaled_slope else 1.0
+        gradients = self._weighted(task, resource, scales)
         for gradient, answer in zip(gradients, self._sensitivities, strict=True):
             product = gradient * ops.convert_to_tensor(answer)
             by_unit = ops.sum(product, axis=tuple(range(len(product.shape) - 1)))
@@ -179,11 +184,13 @@ class LayerScaling:
             averages.append(moment / (1.0 - ops.power(beta, past)))
         return averages[0] / (ops.sqrt(averages[1]) + keras.config.epsilon())
 
-    def combined(
-        self, task: Sequence[Any], resource: Sequence[Any], scales: Any = None
+    def combined(self, task: Sequence[Any], resource: Sequence[Any]) -> list[Any]:
+        """The heads' gradients, that of the loss scaled."""
+        return self._weighted(task, resource, self._of_units())
+
+    def _weighted(
+        self, task: Sequence[Any], resource: Sequence[Any], scales: Any
     ) -> list[Any]:
-        """The heads' gradients, that of the loss scaled; by the own scales if None."""
-        scales = self._of_units() if scales is None else scales
         return [
             scales * g + self._strength * r for g, r in zip(task, resource, strict=True)
         ]
