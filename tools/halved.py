@@ -6,9 +6,10 @@ r"""A trained network at half of its latency, widths chosen by MACs and by milli
 A `tf_hetero.LatencyTable` of the network is measured, unless `--table` holds one. For each
 draw of pictures the network is cut by `tf_hetero.PostTraining` with a budget of
 milliseconds (`latency`), and with the largest budget of MACs with which the table says
-that it is as fast: with any widths (`macs`), and with those that fill the registers of
-the table's kernels (`multiples`). Then all files are measured. Each cut is one JSON file;
-called again, only missing ones are made.
+that it is as fast: with any widths (`macs`), and with multiples of what the table's kernels
+take at once, or of the largest power of two below it that can be as fast (`multiples`);
+groups that are narrower end at multiples of the largest power of two in them. Then all
+files are measured. Each cut is one JSON file; called again, only missing ones are made.
 """
 
 import json
@@ -102,7 +103,8 @@ def _cuts(model: Any, table: Any, missing: list[tuple[str, int]]) -> Iterator[tu
     costs = CostModel(tf_hetero.trace(model), Target(latency_table=table))
     method = tf_hetero.PostTraining(examples=_EXAMPLES.value)
     for arm, number in missing:
-        widths = WidthRules(multiple_of=table.steps.made if arm == "multiples" else 1)
+        multiples = _multiples(costs, table.steps.made) if arm == "multiples" else {}
+        widths = WidthRules(multiple_of=multiples or 1)
         cutter = Cutter(model, pictures, drawn_from, widths)
         cut = Cut("fisher_greedy", 0, _EXAMPLES.value, "train", number)
         options = {"latency": _LATENCY.value, "latency_table": table}
@@ -114,6 +116,7 @@ def _cuts(model: Any, table: Any, missing: list[tuple[str, int]]) -> Iterator[tu
         result = {
             "arm": arm,
             "set": number,
+            "multiple_of": max(multiples.values(), default=1),
             "accuracy": accuracy(small, pictures),
             "macs": counts["macs"] / costs.macs(costs.sizes),
             "predicted": counts["latency"] / costs.latency(costs.sizes),
@@ -132,6 +135,24 @@ def _table(model: Any) -> Any:
     if _TABLE.value:
         table.save(_TABLE.value)
     return table
+
+
+def _multiples(costs: Any, largest: int) -> dict[str, int]:
+    """The multiples of each group, of the largest number that can be as fast."""
+    import numpy as np
+
+    from tf_hetero.widths.width_rules import WidthRules
+
+    limit = _LATENCY.value * costs.latency(costs.sizes)
+    for multiple in (2**power for power in range(largest.bit_length() - 1, -1, -1)):
+        multiples = {
+            group.name: min(multiple, 2 ** (group.size.bit_length() - 1))
+            for group in costs.graph.free_groups
+        }
+        allowed = WidthRules(multiple_of=multiples).allowed_units(costs.graph)
+        if costs.latency(np.array([float(counts[0]) for counts in allowed])) <= limit:
+            break
+    return multiples
 
 
 def _largest_macs(costs: Any, cutter: Any, cut: Any) -> float:
