@@ -41,7 +41,7 @@ def get_config():
         "structure": {},
         "structure_in_macs": {"resource_fraction": 0.0},
         "structure_unscaled": {"layer_scaling": False},
-        "independent_gates": {"independent_gates": True, "optimizer": adam(0.05)},
+        "independent_gates": {"network": "independent", "optimizer": adam(0.05)},
         "weight_norm": {**own, "criterion": "magnitude"},
         "gradient": {**own, "criterion": "gradient"},
     }

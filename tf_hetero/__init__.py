@@ -19,7 +19,11 @@ from tf_hetero.methods.lwdna.saliency import latent_saliency
 from tf_hetero.methods.mch.callbacks import StructureHistory
 from tf_hetero.methods.mch.layer_scaling import ScalingRule
 from tf_hetero.methods.mch.method import MCH
-from tf_hetero.methods.mch.network import HyperStructureNetwork, IndependentGates
+from tf_hetero.methods.mch.network import (
+    DenseStructureNetwork,
+    HyperStructureNetwork,
+    IndependentGates,
+)
 from tf_hetero.methods.mch.search import HyperStructureSearch
 from tf_hetero.methods.post_training.method import PostTraining
 from tf_hetero.proximal import ProximalAdam, ProximalSGD
@@ -44,6 +48,7 @@ __all__ = [
     "ChannelGroup",
     "Comparison",
     "Counts",
+    "DenseStructureNetwork",
     "Exported",
     "HyperStructureNetwork",
     "HyperStructureSearch",

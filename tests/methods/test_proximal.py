@@ -366,6 +366,10 @@ def test_search_stops_at_its_budget_and_is_stripped_to_it():
     fractions = [look["macs"] for look in stop.history]
     assert fractions[0] == 1.0 and fractions[-1] <= 0.5 < fractions[-2]
     assert history.history["macs"][-1] == fractions[-1]
+    for name, z in th.latent_vectors(model).items():
+        expected = np.quantile(np.abs(z), [0, 0.25, 0.5, 0.75, 1])
+        found = stop.history[-1]["quartiles"][name]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
     scores = {name: np.abs(z) for name, z in th.latent_vectors(model).items()}
     plain = th.strip(
         model,

@@ -61,9 +61,47 @@ def test_weight_norm_begins_at_the_initial_kernels():
     network = built(th.HyperStructureNetwork(SIZES, seed=0))
     cell = network.gru.cell
     np.testing.assert_allclose(cell.kernel, cell._kernel_direction, rtol=1e-6)
-    inputs = np.asarray(network.inputs)
-    assert inputs.shape == (1, 3, 64) and inputs.min() >= 0 and inputs.max() <= 1
-    assert not network.inputs.trainable
+    vectors = np.asarray(network.vectors)
+    assert vectors.shape == (1, 3, 64) and vectors.min() >= 0 and vectors.max() <= 1
+    assert not network.vectors.trainable
+
+
+def test_logits_of_the_dense_network_are_those_of_the_written_equations():
+    network = built(th.DenseStructureNetwork(SIZES, input_dim=4, units=6, seed=0))
+    rng = np.random.default_rng(0)
+    for weight in network.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    weights = {w.path.split("/")[-1]: np.asarray(w, np.float64) for w in network.weights}
+
+    def dense(x, name):
+        lengths = np.sqrt((weights[f"{name}_direction"] ** 2).sum(0))
+        kernel = weights[f"{name}_direction"] * weights[f"{name}_scale"] / lengths
+        return x @ kernel + weights[f"{name}_bias"]
+
+    states = np.maximum(dense(weights["inputs"][0], "walk"), 0)
+    owner = np.repeat([0, 1, 2], list(SIZES.values()))
+    expected = dense(states, "head")[owner, np.arange(10)]
+    np.testing.assert_allclose(network(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_inputs_are_fixed_learned_or_drawn_anew():
+    fixed, learned, drawn = (
+        built(th.HyperStructureNetwork(SIZES, seed=0, inputs=inputs))
+        for inputs in ("fixed", "learned", "random")
+    )
+    np.testing.assert_array_equal(fixed(), learned())
+    assert learned.vectors.trainable
+    assert len(learned.trainable_weights) == len(fixed.trainable_weights) + 1
+    first, second = np.asarray(drawn()), np.asarray(drawn())
+    assert np.abs(first - second).max() > 0
+    kept: dict[str, np.ndarray] = {}
+    drawn.save_own_variables(kept)
+    other = built(th.HyperStructureNetwork(SIZES, seed=5, inputs="random"))
+    other.set_weights(drawn.get_weights())
+    other.load_own_variables(kept)
+    np.testing.assert_array_equal(other(), drawn())
+    with pytest.raises(ValueError, match="`inputs` must be"):
+        th.HyperStructureNetwork(SIZES, inputs="own")
 
 
 def test_one_seed_one_network():
@@ -74,9 +112,16 @@ def test_one_seed_one_network():
     assert np.abs(np.asarray(one()) - np.asarray(other())).max() > 0
 
 
-@pytest.mark.parametrize("cls", [th.HyperStructureNetwork, th.IndependentGates])
-def test_config_is_complete(cls):
-    network = built(cls(SIZES))
+@pytest.mark.parametrize(
+    "network",
+    [
+        th.HyperStructureNetwork(SIZES, inputs="learned"),
+        th.DenseStructureNetwork(SIZES, units=7),
+        th.IndependentGates(SIZES),
+    ],
+)
+def test_config_is_complete(network):
+    cls, network = type(network), built(network)
     clone = built(cls.from_config(network.get_config()))
     clone.set_weights(network.get_weights())
     np.testing.assert_array_equal(clone(), network())

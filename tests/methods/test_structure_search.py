@@ -274,6 +274,29 @@ def test_independent_gates():
     assert [v.shape for v in search.trainable_variables] == [(9,)]
 
 
+@pytest.mark.parametrize(
+    ("network", "inputs"),
+    [("gru", "random"), ("dense", "learned"), ("independent", "fixed")],
+)
+def test_ablations_are_searched_by_name(network, inputs):
+    inputs_of_model = keras.Input((8, 8, 3))
+    x = layers.Conv2D(16, 3, activation="relu", name="a")(inputs_of_model)
+    model = randomize(keras.Model(inputs_of_model, graphs.head(x)))
+    method = th.MCH(network=network, inputs=inputs, epochs=2, batch_size=8)
+    small = th.shrink(model, batch(model, 16), LOSS, macs=0.5, method=method)
+    assert th.count(small).macs <= 0.5 * th.count(model).macs
+    assert th.MCH.from_config(method.get_config()) == method
+
+
+def test_networks_of_no_kind_are_refused():
+    with pytest.raises(ValueError, match="`network` must be"):
+        th.MCH(network="lstm")
+    with pytest.raises(ValueError, match="`inputs` must be"):
+        th.MCH(inputs="own")
+    with pytest.raises(ValueError, match="independent gates are none"):
+        th.MCH(network="independent", inputs="learned")
+
+
 def test_one_seed_one_search_and_weights_go_on_where_they_were(tmp_path):
     model = small()
     x, y = batch(model)

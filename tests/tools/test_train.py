@@ -277,7 +277,10 @@ def test_table_shows_every_seed_and_the_paired_difference():
     assert lines[2].startswith("| baseline | 80.00 | 90.00 | 85.00 ± 7.07 |  |")
     assert lines[3].startswith("| LW-DNA | 81.00 | 85.00 | 83.00 ± 2.83 | -2.00 |")
     assert lines[4].startswith("| by hand |  | 95.00 | 95.00 ±  | +5.00 |")
-    assert "- LW-DNA: +1.00, -5.00 (mean -2.00)" in lines
+    # Student's t of one degree of freedom is 12.706 at 97.5 %, in any table of it;
+    # the standard error of +1 and -5 is 3.
+    assert "- LW-DNA: +1.00, -5.00 (mean -2.00 ± 38.12)" in lines
+    assert "- by hand: +5.00 (mean +5.00)" in lines
 
 
 @pytest.mark.command
@@ -306,6 +309,17 @@ def test_structure_is_searched_in_a_trained_network(finished, tmp_path):
     assert [look["epoch"] for look in found["structure"]] == [0, 1, 2]
     assert (tmp_path / "good" / "structure.png").read_bytes().startswith(b"\x89PNG")
     assert not list((tmp_path / "good").rglob("epoch-*"))
+    assert {n: len(p) for n, p in found["probabilities"].items()}.items() <= found[
+        "sizes"
+    ].items()
+    line = [sys.executable, "-m", "tools.sampled", f"--pretrained={trained}", "--count=3"]
+    line += [f"--result={results}/structure-seed0.json", "--test_examples=200"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    sampled = json.loads((results / "sampled-structure-seed0.json").read_text())
+    assert len(sampled["samples"]) == 3 and 0 < sampled["macs"]["mean"] <= 1
+    picture = results / "sampled-structure-seed0.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
 def test_lines_of_a_picture_stay_apart():

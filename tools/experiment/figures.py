@@ -34,12 +34,14 @@ def _assigned(names: Iterable[str], looks: Sequence[str]) -> dict[str, str]:
     return dict(zip(others, itertools.cycle(looks), strict=False))
 
 
-def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, list[Any]]:
-    """An empty figure in the style of all of them, and its axes from left to right."""
+def new_figure(
+    width: float, height: float, columns: int = 1, rows: int = 1
+) -> tuple[Any, list[Any]]:
+    """An empty figure in the style of all of them, and its axes, row after row."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = list(figure.subplots(1, columns, squeeze=False)[0])
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
     return figure, axes

@@ -25,7 +25,7 @@ from tools.experiment.training import train
 
 # What a search leaves besides the network, for the pictures.
 FORMAT = 2
-_FOUND = ("looks", "latents", "structure", "sizes")
+_FOUND = ("looks", "latents", "structure", "sizes", "probabilities")
 
 
 @dataclasses.dataclass(frozen=True)

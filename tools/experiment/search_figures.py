@@ -1,5 +1,6 @@
 """Pictures of the searches that train: cost, widths and scores over their course."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,34 @@ def search_progress(results: Sequence[dict[str, Any]]) -> Any:
     latents.set_ylim(0, None)
     for axes in (cost, widths, latents):
         axes.set(xlabel="step")
+    return figure
+
+
+def latent_progress(results: Sequence[dict[str, Any]]) -> Any:
+    """A panel for each channel group: its latents over the search of the first seed.
+
+    Median, quartiles and range of the magnitudes, as LW-DNA's Fig. 9 has the
+    distributions of some layers.
+    """
+    looks, latents = results[0]["looks"], results[0]["latents"]
+    steps, names = [look["step"] for look in looks], list(latents)
+    columns = min(4, len(names))
+    rows = -(-len(names) // columns)
+    figure, panels = new_figure(3 * columns, 2.2 * rows, columns, rows)
+    for axes, name in itertools.zip_longest(panels, names):
+        if name is None:
+            axes.axis("off")
+            continue
+        values = zip(*(look["quartiles"][name] for look in looks), strict=True)
+        least, quarter, median, three_quarters, largest = values
+        axes.fill_between(steps, least, largest, color="0.88")
+        axes.fill_between(steps, quarter, three_quarters, color="0.7")
+        axes.plot(steps, median, color="0.15", lw=1.2)
+        axes.set_title(f"{name}, {len(latents[name])}", fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.set_ylim(0, None)
+    figure.supxlabel("step", fontsize=9)
+    figure.supylabel("|latent|: range, quartiles, median", fontsize=9)
     return figure
 
 

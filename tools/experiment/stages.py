@@ -205,9 +205,12 @@ def _found_by_dhp(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _found_by_mch(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What `StructureHistory` saw, and the units of each group."""
+    """What `StructureHistory` saw, the units of each group, and how likely each is kept."""
     sizes = {name: len(scores) for name, scores in checkpoint.model.scores().items()}
-    return {"structure": checkpoint.looks, "sizes": sizes}
+    likely = checkpoint.model.keep_probabilities()
+    probabilities = {name: np.round(p, 5).tolist() for name, p in likely.items()}
+    found = {"structure": checkpoint.looks, "sizes": sizes}
+    return {**found, "probabilities": probabilities}
 
 
 _FOUND = {"dhp": _found_by_dhp, "mch": _found_by_mch}

@@ -16,7 +16,12 @@ from tools.experiment.figures import (
     save_figure,
     shown_name,
 )
-from tools.experiment.search_figures import search_progress, structure_progress
+from tools.experiment.pairing import SAID, paired_text
+from tools.experiment.search_figures import (
+    latent_progress,
+    search_progress,
+    structure_progress,
+)
 from tools.experiment.settings import tested_epochs
 
 
@@ -121,12 +126,11 @@ def table(summarized: dict[str, Any], test_set: str = "") -> str:
     )
     if any(summarized["paired_difference"].values()):
         named = "dB" if test_set else "points"
-        text += f"\nMinus the baseline, seed by seed, in {named}:\n\n"
+        text += f"\nMinus the baseline, seed by seed, in {named}; {SAID}:\n\n"
     for arm, differences in summarized["paired_difference"].items():
         if differences:
-            shown = ", ".join(f"{unit * d:+.2f}" for d in differences.values())
-            mean = unit * statistics.mean(differences.values())
-            text += f"- {shown_name(arm)}: {shown} (mean {mean:+.2f})\n"
+            shown = paired_text([unit * d for d in differences.values()])
+            text += f"- {shown_name(arm)}: {shown}\n"
     return text
 
 
@@ -150,14 +154,20 @@ def write(results: Sequence[dict[str, Any]], folder: pathlib.Path) -> str:
     arms = _arms(results)
     if arms[0] == "baseline" and len(arms) > 1:
         save_figure(_widths(results), folder / "widths.png")
-    for key, figure, name in (
-        ("looks", search_progress, "search.png"),
-        ("structure", structure_progress, "structure.png"),
+    for has, figure, name in (
+        (lambda run: "looks" in run, search_progress, "search.png"),
+        (_has_quartiles, latent_progress, "latents.png"),
+        (lambda run: "structure" in run, structure_progress, "structure.png"),
     ):
-        searched = [result for result in results if key in result]
+        searched = [result for result in results if has(result)]
         if searched:
             save_figure(figure(searched), folder / name)
     return text
+
+
+def _has_quartiles(result: dict[str, Any]) -> bool:
+    """Whether a search wrote down how the latents of each group were distributed."""
+    return "quartiles" in result.get("looks", [{}])[-1]
 
 
 def _curves(results, test_set: str):

@@ -34,9 +34,10 @@ class StopAtBudget(keras.callbacks.Callback):
 
     Attributes:
         history: for each look a dict with `step`, the fractions, `units`, the number
-            of units kept by group, `deciles`, the deciles of the latents' magnitudes,
-            and `reached`. It begins anew with another model; a search that goes on is
-            given what it had before its first `fit`.
+            of units kept by group, `deciles`, the deciles of all latents' magnitudes,
+            `quartiles`, least, quarter, median, three quarters and largest of each
+            group's, and `reached`. It begins anew with another model; a search that goes
+            on is given what it had before its first `fit`.
 
     Raises:
         ValueError: when training begins, if there is no budget, one is out of range
@@ -117,13 +118,14 @@ class StopAtBudget(keras.callbacks.Callback):
             self._fractions[limit.name] - limit.fraction <= self.stop_limit
             for limit in self._limits
         )
-        magnitudes = np.abs(np.concatenate([*vectors.values()]))
+        magnitudes = {name: np.abs(vector) for name, vector in vectors.items()}
         self.history.append(
             {
                 "step": step_of(self.model),
                 **self._fractions,
                 "units": {g.name: int(kept[i]) for i, g in self._free()},
-                "deciles": np.quantile(magnitudes, np.linspace(0, 1, 11)).tolist(),
+                "deciles": _quantiles(np.concatenate([*magnitudes.values()]), 11),
+                "quartiles": {n: _quantiles(m, 5) for n, m in magnitudes.items()},
                 "reached": reached,
             }
         )
@@ -212,6 +214,10 @@ class LatentSummaries(keras.callbacks.Callback):
     def on_train_end(self, logs=None) -> None:
         del logs
         self._writer.close()
+
+
+def _quantiles(magnitudes: np.ndarray, count: int) -> list[float]:
+    return np.round(np.quantile(magnitudes, np.linspace(0, 1, count)), 5).tolist()
 
 
 def step_of(model: keras.Model) -> int:

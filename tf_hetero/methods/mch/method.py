@@ -1,12 +1,19 @@
 """MCH as a method of `shrink`."""
 
 import dataclasses
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
 
 from tf_hetero.data.batching import steps_of_an_epoch
-from tf_hetero.graph.arguments import check_at_least, check_types, check_whole
+from tf_hetero.graph.arguments import (
+    check_at_least,
+    check_choice,
+    check_types,
+    check_whole,
+)
 from tf_hetero.graph.channels import Masks
 from tf_hetero.methods.base import (
     Method,
@@ -18,10 +25,21 @@ from tf_hetero.methods.base import (
 from tf_hetero.methods.mch.callbacks import StructureHistory
 from tf_hetero.methods.mch.gates import BACKWARD_PRUNING, TEMPERATURE
 from tf_hetero.methods.mch.layer_scaling import LayerScaling, ScalingRule
-from tf_hetero.methods.mch.network import IndependentGates
+from tf_hetero.methods.mch.network import (
+    INPUTS,
+    DenseStructureNetwork,
+    HyperStructureNetwork,
+    IndependentGates,
+)
 from tf_hetero.methods.mch.search import HyperStructureSearch
 from tf_hetero.methods.training import fit, resumed
 from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
+
+NETWORKS: dict[str, Any] = {
+    "gru": HyperStructureNetwork,
+    "dense": DenseStructureNetwork,
+    "independent": IndependentGates,
+}
 
 
 @register
@@ -38,8 +56,10 @@ class MCH(Method):
         layer_scaling: whether each group learns how much the loss counts for it.
         scaling_rate, scaling_adaptive, scaled_slope: how, `rate`, `adaptive` and
             `scaled_slope` of `ScalingRule`.
-        independent_gates: a free logit for each unit instead of the network, the
-            paper's ablation.
+        network: what makes the logits: `"gru"` (`HyperStructureNetwork`), or of the
+            paper's ablations `"dense"` (`DenseStructureNetwork`) and `"independent"`
+            (`IndependentGates`).
+        inputs: what a network reads, as in `HyperStructureNetwork`.
         optimizer: a Keras Adam or SGD, copied for each search; with rate 1e-3 if None.
         epochs: how long the search trains.
         batch_size: of arrays.
@@ -68,7 +88,8 @@ class MCH(Method):
     scaled_slope: bool = True
     temperature: float = TEMPERATURE
     backward_pruning: float = BACKWARD_PRUNING
-    independent_gates: bool = False
+    network: str = "gru"
+    inputs: str = "fixed"
     optimizer: Any = None
     epochs: int = 200
     batch_size: int = 256
@@ -76,6 +97,13 @@ class MCH(Method):
 
     def __post_init__(self) -> None:
         check_types(self)
+        check_choice("network", self.network, tuple(NETWORKS))
+        check_choice("inputs", self.inputs, INPUTS)
+        if self.network == "independent" and self.inputs != "fixed":
+            raise ValueError(
+                "`inputs` are read by a network, and independent gates are none. "
+                f"Received: inputs={self.inputs!r} with network='independent'"
+            )
         check_whole(
             1,
             epochs=self.epochs,
@@ -112,7 +140,7 @@ class MCH(Method):
             problem.graph,
             **options,
             widths=problem.widths,
-            network=IndependentGates if self.independent_gates else None,
+            network=self._network(problem.seed),
             seed=problem.seed,
         )
         optimizer = keras.optimizers.Adam(1e-3)
@@ -125,6 +153,12 @@ class MCH(Method):
             epochs = (done, self.epochs)
             fit(search, problem, [history], epochs, self.batch_size, self.steps_per_epoch)
         return Scored(problem.graph, search.scores(seed=problem.seed))
+
+    def _network(self, seed: int) -> Callable[[Mapping[str, int]], Any]:
+        made = NETWORKS[self.network]
+        if made is IndependentGates:
+            return made
+        return functools.partial(made, seed=seed, inputs=self.inputs, name="network")
 
     def strip(self, scored: Scored, masks: Masks, problem: Problem) -> keras.Model:
         small = super().strip(scored, masks, problem)

@@ -1,0 +1,29 @@
+"""What differences between two arms, seed by seed, say about their mean."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+SAID = (
+    "± is half of a 95 % interval of the mean, by Student's t of the differences, which "
+    "are taken for independent and normal"
+)
+
+
+def half_interval(differences: Sequence[float]) -> float | None:
+    """Half of the 95 % interval of the mean; None for a single difference."""
+    from scipy.stats import t
+
+    count = len(differences)
+    if count < 2:
+        return None
+    spread = statistics.stdev(differences) / math.sqrt(count)
+    return float(t.ppf(0.975, count - 1)) * spread
+
+
+def paired_text(differences: Sequence[float]) -> str:
+    """Every difference, and their mean with half of its interval."""
+    shown = ", ".join(f"{difference:+.2f}" for difference in differences)
+    half = half_interval(differences)
+    within = "" if half is None else f" ± {half:.2f}"
+    return f"{shown} (mean {statistics.mean(differences):+.2f}{within})"
