@@ -1,4 +1,5 @@
 # make demo   trains on handwritten digits, cuts a trained network, writes a page
+# make pages  the tables of docs/ anew from the files in results/
 # make test   lint, types and the tests
 # make test-commands   whole commands from start to end, and the README's examples
 # make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 export TF_CPP_MIN_LOG_LEVEL = 3
 
-.PHONY: demo test test-commands test-numerics test-all test-keras lint clean
+.PHONY: demo pages test test-commands test-numerics test-all test-keras lint clean
 
 .venv/installed: setup.py tf_hetero/version.py
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
@@ -24,6 +25,11 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 demo: .venv/installed
 	$(BIN)/python -m tools.train --config=configs/digits_lwdna.py --workdir=runs/digits
 	$(BIN)/python -m tools.demo --workdir=runs/digits
+
+# The pages first: the index reads their verdicts.
+pages: .venv/installed-tests
+	$(BIN)/cog -r -P -I . docs/results/*.md
+	$(BIN)/cog -r -P -I . docs/results.md
 
 lint: .venv/installed-tests
 	$(BIN)/ruff check .

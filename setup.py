@@ -40,6 +40,7 @@ EXTRAS = {
 EXTRAS["all"] = [p for extra in ("train", "tfmot", "onnx", "serve") for p in EXTRAS[extra]]
 EXTRAS["test"] = [
     *EXTRAS["all"],
+    "cogapp>=3.4",
     "hypothesis>=6.100",
     "mypy>=1.10",
     "pytest>=8",

@@ -100,7 +100,7 @@ def commands(text):
 
 
 def every_command():
-    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     pages += sorted((ROOT / "configs").glob("*.py")) + sorted((ROOT / "tools").glob("*.py"))
     return {line for page in pages for line in commands(page.read_text())}
 

@@ -45,7 +45,6 @@ _SOURCE = flags.DEFINE_enum(
 _FOLDER = flags.DEFINE_string("folder", "", "Of pictures, for --source=folder.")
 
 # Those of tools.experiment.cutting, which takes time to import.
-_STAGES = ("accuracy", "recalibrated", "reconstructed")
 
 
 def main(argv: list[str]) -> None:
@@ -67,11 +66,13 @@ def main(argv: list[str]) -> None:
         if missing:
             _run(missing)
         results = [read_record(_path(cut)) for cut in wanted]
-    print(table(results))
+    from tools.experiment import recovered
+
+    print(recovered.table(results))
     if _BASE.value:
-        print("\n".join(differences(results, _BASE.value)))
+        print("\n".join(recovered.differences(results, _BASE.value)))
     if _PLOT.value:
-        _draw(results, pathlib.Path(_PLOT.value))
+        recovered.draw(results, pathlib.Path(_PLOT.value))
 
 
 def _known(arm: str) -> str:
@@ -93,7 +94,7 @@ def _run(missing: list[Any]) -> None:
 
     from tf_hetero import datasets
     from tf_hetero.files import write_text
-    from tools.experiment.cutting import Cutter, accuracy
+    from tools.experiment.cutting import STARTS, Cutter, accuracy
     from tools.experiment.provenance import circumstances
 
     model = keras.models.load_model(_MODEL.value)
@@ -112,7 +113,7 @@ def _run(missing: list[Any]) -> None:
             **circumstances("tools.recovery"),
         }
         write_text(_path(cut), json.dumps(result, indent=1) + "\n")
-        shown = ", ".join(f"{stage} {result[stage]:.4f}" for stage in _STAGES)
+        shown = ", ".join(f"{stage} {result[stage]:.4f}" for stage in STARTS)
         print(f"{cut.name}: {shown}", flush=True)
 
 
@@ -125,72 +126,6 @@ def _calibration(pictures: Any) -> Any:
         size = pictures.input_shape[0]
         pictures = datasets.load("folder", _FOLDER.value, image_size=size)
     return taken(pictures, min(len(pictures.train), DRAWN_FROM))
-
-
-def table(results: list[dict[str, Any]]) -> str:
-    """As it is → recalibrated → reconstructed, means over the sets, as Markdown."""
-    cuts = sorted({result["percent"] for result in results})
-    lines = [
-        "| arm | " + " | ".join(f"−{cut} % of MACs" for cut in cuts) + " |",
-        "| --- |" + " --- |" * len(cuts),
-    ]
-    for arm in dict.fromkeys(result["arm"] for result in results):
-        cells = []
-        for cut in cuts:
-            found = [r for r in results if (r["arm"], r["percent"]) == (arm, cut)]
-            means = [100 * sum(r[s] for r in found) / len(found) for s in _STAGES]
-            cells.append(" → ".join(f"{mean:.2f}" for mean in means))
-        lines.append(f"| {arm.replace('_', ', ', 1)} | " + " | ".join(cells) + " |")
-    return f"Whole network: {100 * results[0]['whole']:.2f} %.\n\n" + "\n".join(lines)
-
-
-def differences(results: list[dict[str, Any]], base: str) -> list[str]:
-    """Reconstructed accuracies minus those of another arm, set by set, in points."""
-    found = {(r["arm"], r["percent"], r["number"]): r["reconstructed"] for r in results}
-    lines = []
-    for arm, percent in dict.fromkeys((arm, percent) for arm, percent, _ in found):
-        numbers = [n for a, p, n in found if (a, p) == (arm, percent) and a != base]
-        values = [
-            100 * (found[arm, percent, n] - found[base, percent, n])
-            for n in numbers
-            if (base, percent, n) in found
-        ]
-        if values:
-            shown = ", ".join(f"{value:+.2f}" for value in values)
-            mean = sum(values) / len(values)
-            lines.append(f"- −{percent} %, {arm} minus {base}: {shown} (mean {mean:+.2f})")
-    return lines
-
-
-def _draw(results: list[dict[str, Any]], path: pathlib.Path) -> None:
-    from tools.experiment.figures import new_figure, palette, save_figure
-
-    figure, (axes,) = new_figure(7.5, 4.5)
-    arms = list(dict.fromkeys(result["arm"] for result in results))
-    colors = palette(arms)
-    styles = dict(zip(_STAGES, (":s", "--^", "-o"), strict=True))
-    for arm in arms:
-        chosen = [r for r in results if r["arm"] == arm]
-        cuts = sorted({r["percent"] for r in chosen})
-        for stage, style in styles.items():
-            values = [100 * chosen[0]["whole"]]
-            for cut in cuts:
-                found = [r[stage] for r in chosen if r["percent"] == cut]
-                values.append(100 * sum(found) / len(found))
-            label = arm.replace("_", ", ", 1) if stage == "reconstructed" else None
-            axes.plot(
-                [0, *cuts], values, style, color=colors[arm], lw=1.5, ms=4, label=label
-            )
-    for stage, style in styles.items():
-        shown = "as it is" if stage == "accuracy" else stage
-        axes.plot([], [], style, color="black", ms=4, label=shown)
-    axes.set(
-        xlabel="MACs removed (%)",
-        ylabel="test accuracy (%)",
-        title="Right after the cut, nothing trained",
-    )
-    axes.legend(frameon=False, fontsize=8)
-    save_figure(figure, path)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ r"""Structures sampled from what a search of MCH found: how far apart they are.
 Of each sample, as it is (`strip` brings it to the budget, this does not): MACs, and the
 accuracy with BatchNormalization's statistics measured anew, nothing trained; mean and
 standard deviation, as the paper's Fig. 6 (c, d) has them. They are written beside the
-result as sampled-NAME.json, with a picture.
+result as sampled/NAME.json, with a picture.
 """
 
 import json
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> None:
                 f"{path}, without the probability of each unit. Run its arm anew."
             )
         sampled = _sampled(record)
-        _write(path.with_name(f"sampled-{path.stem}"), record, sampled)
+        _write(path.parent / "sampled" / path.stem, record, sampled)
 
 
 def _sampled(record: dict[str, Any]) -> list[dict[str, float]]:

@@ -316,9 +316,9 @@ def test_structure_is_searched_in_a_trained_network(finished, tmp_path):
     line += [f"--result={results}/structure-seed0.json", "--test_examples=200"]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    sampled = json.loads((results / "sampled-structure-seed0.json").read_text())
+    sampled = json.loads((results / "sampled/structure-seed0.json").read_text())
     assert len(sampled["samples"]) == 3 and 0 < sampled["macs"]["mean"] <= 1
-    picture = results / "sampled-structure-seed0.png"
+    picture = results / "sampled/structure-seed0.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 

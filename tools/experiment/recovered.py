@@ -1,0 +1,72 @@
+"""What is left of a trained network that was cut: tables and a picture of many cuts."""
+
+import pathlib
+from typing import Any
+
+from tools.experiment.cutting import STARTS
+from tools.experiment.figures import new_figure, palette, save_figure
+from tools.experiment.pairing import paired_text
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """As it is → recalibrated → reconstructed, means over the sets, as Markdown."""
+    cuts = sorted({result["percent"] for result in results})
+    starts = [start for start in STARTS if start in results[0]]
+    lines = [
+        "| arm | " + " | ".join(f"−{cut} % of MACs" for cut in cuts) + " |",
+        "| --- |" + " --- |" * len(cuts),
+    ]
+    for arm in dict.fromkeys(result["arm"] for result in results):
+        cells = []
+        for cut in cuts:
+            found = [r for r in results if (r["arm"], r["percent"]) == (arm, cut)]
+            means = [100 * sum(r[s] for r in found) / len(found) for s in starts]
+            cells.append(" → ".join(f"{mean:.2f}" for mean in means))
+        lines.append(f"| {arm.replace('_', ', ', 1)} | " + " | ".join(cells) + " |")
+    return f"Whole network: {100 * results[0]['whole']:.2f} %.\n\n" + "\n".join(lines)
+
+
+def differences(results: list[dict[str, Any]], base: str) -> list[str]:
+    """Reconstructed accuracies minus those of another arm, set by set, in points."""
+    found = {(r["arm"], r["percent"], r["number"]): r["reconstructed"] for r in results}
+    lines = []
+    for arm, percent in dict.fromkeys((arm, percent) for arm, percent, _ in found):
+        numbers = [n for a, p, n in found if (a, p) == (arm, percent) and a != base]
+        values = [
+            100 * (found[arm, percent, n] - found[base, percent, n])
+            for n in numbers
+            if (base, percent, n) in found
+        ]
+        if values:
+            lines.append(f"- −{percent} %, {arm} minus {base}: {paired_text(values)}")
+    return lines
+
+
+def draw(results: list[dict[str, Any]], path: pathlib.Path) -> None:
+    """Accuracies over the part of the MACs that is gone, as a PNG file."""
+    figure, (axes,) = new_figure(7.5, 4.5)
+    arms = list(dict.fromkeys(result["arm"] for result in results))
+    colors = palette(arms)
+    styles = dict(zip(STARTS, (":s", "--^", "-o"), strict=True))
+    for arm in arms:
+        chosen = [r for r in results if r["arm"] == arm]
+        cuts = sorted({r["percent"] for r in chosen})
+        for stage, style in styles.items():
+            values = [100 * chosen[0]["whole"]]
+            for cut in cuts:
+                found = [r[stage] for r in chosen if r["percent"] == cut]
+                values.append(100 * sum(found) / len(found))
+            label = arm.replace("_", ", ", 1) if stage == "reconstructed" else None
+            axes.plot(
+                [0, *cuts], values, style, color=colors[arm], lw=1.5, ms=4, label=label
+            )
+    for stage, style in styles.items():
+        shown = "as it is" if stage == "accuracy" else stage
+        axes.plot([], [], style, color="black", ms=4, label=shown)
+    axes.set(
+        xlabel="MACs removed (%)",
+        ylabel="test accuracy (%)",
+        title="Right after the cut, nothing trained",
+    )
+    axes.legend(frameon=False, fontsize=8)
+    save_figure(figure, path)
