@@ -181,6 +181,19 @@ def cuts(folder: str, base: str = "") -> str:
     return "\n".join([recovered.table(results), *([""] if lines else []), *lines])
 
 
+def origins(*folders: str) -> str:
+    """How latents after a search agree with what was before it, from `tools.origins`."""
+    rows = [["ranks of the final latents and of", "seeds", "mean"]]
+    for folder in folders:
+        paths = sorted((pathlib.Path(folder) / "origins").glob("*.json"))
+        records = [read_record(path) for path in paths]
+        for before in ("gradients", "latents"):
+            values = [record[before] for record in records]
+            cells = ", ".join(map(_signed, values)), _signed(statistics.mean(values))
+            rows.append([f"initial {before}, {pathlib.Path(folder).name}", *cells])
+    return markdown(rows)
+
+
 def verdicts(*judged: str) -> str:
     """The verdicts of a page, where `index` finds them."""
     return "\n".join(f"- Verdict: {one}" for one in judged)
