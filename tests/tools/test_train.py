@@ -281,6 +281,23 @@ def test_table_shows_every_seed_and_the_paired_difference():
     # the standard error of +1 and -5 is 3.
     assert "- LW-DNA: +1.00, -5.00 (mean -2.00 ± 38.12)" in lines
     assert "- by hand: +5.00 (mean +5.00)" in lines
+    assert "top-5" not in text
+
+
+def test_table_shows_top5_and_what_all_began_with_where_they_are_known():
+    results = [result("baseline", 0, 0.8), result("structure", 0, 0.7)]
+    for run, top5 in zip(results, (0.99, 0.95), strict=True):
+        run |= {"top5": top5, "begun_with": {"accuracy": 0.75, "top5": 0.97}}
+    lines = summaries.table(summaries.summary(results)).splitlines()
+    assert lines[0].endswith(
+        "| training | top-5 | MACs | papers' FLOPs | parameters | search s |"
+    )
+    assert "|  | 99.00 | 10 |" in lines[2] and "|  | 95.00 | 10 |" in lines[3]
+    at = next(k for k, line in enumerate(lines) if "all began with, 75.00" in line)
+    assert lines[at + 2 :] == [
+        "- baseline: +5.00 (mean +5.00)",
+        "- MCH: -5.00 (mean -5.00)",
+    ]
 
 
 @pytest.mark.command
@@ -306,6 +323,7 @@ def test_structure_is_searched_in_a_trained_network(finished, tmp_path):
     found = json.loads((results / "structure-seed0.json").read_text())
     whole = json.loads((workdir / "results" / "baseline-seed0.json").read_text())
     assert 0.45 < found["macs"] / whole["macs"] <= 0.5
+    assert found["begun_with"]["accuracy"] == pytest.approx(whole["accuracy"], abs=1e-5)
     assert [look["epoch"] for look in found["structure"]] == [0, 1, 2]
     assert (tmp_path / "good" / "structure.png").read_bytes().startswith(b"\x89PNG")
     assert not list((tmp_path / "good").rglob("epoch-*"))

@@ -15,7 +15,7 @@ from tf_hetero.testing import randomize
 from tools.experiment import settings, stages, training
 from tools.experiment.checkpoints import Checkpoint
 from tools.experiment.optimizers import CoupledSGD, Warmup, learning_rate, new_optimizer
-from tools.experiment.tasks import logits_loss
+from tools.experiment.tasks import logits_loss, task_of
 
 pytest.importorskip("sklearn")
 
@@ -261,3 +261,19 @@ def test_settings_out_of_range(changes, message):
     values = {**settings.default_config().to_dict(), **changes}
     with pytest.raises(ValueError, match=message):
         settings.resolve(ml_collections.ConfigDict(values))
+
+
+def test_top5_is_measured_of_a_hundred_classes():
+    """By hand: of eight pictures the label is among the five largest logits of six."""
+    logits = np.zeros((8, 100), "float32")
+    logits[:, :6] = np.arange(6, 0, -1)
+    labels = np.array([0, 0, 4, 1, 2, 3, 5, 99])
+    examples = datasets.Examples(logits, labels)
+    given = (examples, examples, 100, (100,), (0.0,), (1.0,))
+    model = keras.Sequential([keras.Input((100,)), keras.layers.Activation("linear")])
+    task = task_of(settings.Settings())
+    found = task.measured(model, datasets.Pictures(*given), {})
+    assert found == {"accuracy": 0.25, "top5": 0.75}
+    trained = {"val_accuracy": [0.1, 0.2]}
+    found = task.measured(model, datasets.Pictures(*given), trained)
+    assert found == {"accuracy": 0.2, "top5": 0.75}

@@ -105,6 +105,7 @@ def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
         "arm": run.arm.name,
         "seed": run.seed,
         **task.measured(model, pictures, history),
+        **({"begun_with": stages.begun_with} if settings.pretrained else {}),
         "history": history,
         **cost(model, task.counted_shape(pictures)),
         "search_seconds": None if run.arm.kind == "none" else search["seconds"],

@@ -7,6 +7,7 @@ search that needs TensorFlow can so be followed by a training on another backend
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import pathlib
@@ -86,6 +87,15 @@ class Stages:
             keras.utils.set_random_seed(seed)
             network = _drawn_anew(network)
         return network, record
+
+    @functools.cached_property
+    def begun_with(self) -> dict[str, Any]:
+        """What the network reaches that all arms begin with; nothing without one."""
+        path = self.settings.pretrained
+        if not path:
+            return {}
+        network = self._loaded(pathlib.Path(path), "pretrained")
+        return task_of(self.settings).measured(network, self.pictures, {})
 
     def _searched(
         self, arm: Arm, seed: int, trained: keras.Model | None, checkpoint: Checkpoint

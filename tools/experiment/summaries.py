@@ -51,9 +51,12 @@ def summary(results: Sequence[dict[str, Any]], test_set: str = "") -> dict[str, 
                 for key in ("macs", "papers_flops", "params")
             },
             "search_seconds": _mean_or_none([run["search_seconds"] for run in runs]),
+            "top5": _mean_or_none([run.get("top5") for run in runs]),
         }
-    floor = {"floor": results[0]["floor"][test_set]} if test_set else {}
-    return {"arms": arms, "paired_difference": _paired(arms), **floor}
+    known = {"floor": results[0]["floor"][test_set]} if test_set else {}
+    if "begun_with" in results[0]:
+        known["begun_with"] = _score(results[0]["begun_with"], test_set)
+    return {"arms": arms, "paired_difference": _paired(arms), **known}
 
 
 def _arms(results: Sequence[dict[str, Any]]) -> list[str]:
@@ -100,7 +103,8 @@ def table(summarized: dict[str, Any], test_set: str = "") -> str:
     seeds = sorted({s for arm in arms.values() for s in arm["scores"]}, key=int)
     head = ["network", *(f"seed {seed}" for seed in seeds), "mean ± std", "difference"]
     head += ["SSIM in %" if test_set else "training"]
-    head += ["MACs", "papers' FLOPs", "parameters", "search s"]
+    top5 = any(values["top5"] is not None for values in arms.values())
+    head += ["top-5"] * top5 + ["MACs", "papers' FLOPs", "parameters", "search s"]
     rows = [head, ["---"] * len(head)]
     for arm, values in arms.items():
         differences = summarized["paired_difference"].get(arm, {}).values()
@@ -112,6 +116,7 @@ def table(summarized: dict[str, Any], test_set: str = "") -> str:
                 f"{_shown(values['mean'], unit)} ± {_shown(values['spread'], unit)}",
                 f"{unit * statistics.mean(differences):+.2f}" if differences else "",
                 _shown(values["beside"], 100),
+                *([_shown(values["top5"], 100)] * top5),
                 *(f"{values[key]:,.0f}" for key in ("macs", "papers_flops", "params")),
                 "" if seconds is None else f"{seconds:.1f}",
             ]
@@ -124,13 +129,26 @@ def table(summarized: dict[str, Any], test_set: str = "") -> str:
         else "\n\nTest accuracy in % after the last epoch; *training* is the mean accuracy "
         "on the augmented training pictures in that epoch.\n"
     )
-    if any(summarized["paired_difference"].values()):
-        named = "dB" if test_set else "points"
-        text += f"\nMinus the baseline, seed by seed, in {named}; {SAID}:\n\n"
-    for arm, differences in summarized["paired_difference"].items():
-        if differences:
-            shown = paired_text([unit * d for d in differences.values()])
-            text += f"- {shown_name(arm)}: {shown}\n"
+    return text + _beside_others(summarized, "dB" if test_set else "points", unit)
+
+
+def _beside_others(summarized: dict[str, Any], named: str, unit: int) -> str:
+    """Differences from the baseline, and from the network that all began with, if any."""
+    found = {"the baseline": summarized["paired_difference"]}
+    if "begun_with" in summarized:
+        before = summarized["begun_with"]
+        found[f"the network that all began with, {_shown(before, unit)}"] = {
+            arm: {seed: score - before for seed, score in values["scores"].items()}
+            for arm, values in summarized["arms"].items()
+        }
+    text = ""
+    for base, arms in found.items():
+        if any(arms.values()):
+            text += f"\nMinus {base}, seed by seed, in {named}; {SAID}:\n\n"
+        for arm, differences in arms.items():
+            if differences:
+                shown = paired_text([unit * d for d in differences.values()])
+                text += f"- {shown_name(arm)}: {shown}\n"
     return text
 
 
