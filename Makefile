@@ -28,7 +28,7 @@ demo: .venv/installed
 
 # The pages first: the index reads their verdicts.
 pages: .venv/installed-tests
-	$(BIN)/cog -r -P -I . docs/results/*.md
+	$(BIN)/cog -r -P -I . docs/results/*.md docs/post_training.md
 	$(BIN)/cog -r -P -I . docs/results.md
 
 lint: .venv/installed-tests

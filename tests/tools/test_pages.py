@@ -14,6 +14,7 @@ from tools.experiment.pages import (
     Runs,
     accuracies,
     counted_near,
+    cut_sets,
     cuts,
     differences,
     index,
@@ -106,11 +107,18 @@ def test_cuts_of_both_versions_are_read(tmp_path):
     new = {"percent": 50, "whole": 0.8, "accuracy": 0.3, "recalibrated": 0.5}
     for arm, number, found in (("a", 0, 0.7), ("a", 1, 0.72), ("b", 0, 0.6), ("b", 1, 0.6)):
         values = {**new, "arm": arm, "number": number, "reconstructed": found}
+        values["params"] = 1000 * (number + 1)
         (tmp_path / f"{arm}-cut50-set{number}.json").write_text(json.dumps(values))
     (tmp_path / "norm-cut50.json").unlink()
     text = cuts(str(tmp_path), "b")
     assert "| a | 30.00 → 50.00 → 71.00 |" in text
     assert "- −50 %, a minus b: +10.00, +12.00 (mean +11.00 ± 12.71)" in text
+    for path in tmp_path.glob("*.json"):
+        path.rename(tmp_path / path.name.replace("cut50-", "cut50-train2048-"))
+    sets = cut_sets(str(tmp_path), "b").splitlines()
+    assert sets[0] == "Whole: 80.00 %."
+    assert "| a | 70.00 / 72.00 | 30.0; 50.0 | 2 k |" in sets  # 1.5 thousand
+    assert sets[-1].startswith("| b | ")  # nothing is called fisher_greedy
 
 
 def test_pages_are_what_the_results_say():

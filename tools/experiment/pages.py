@@ -13,7 +13,7 @@ from typing import Any
 
 from tools.experiment.figures import shown_name
 from tools.experiment.identity import read_record
-from tools.experiment.pairing import half_interval
+from tools.experiment.pairing import half_interval, markdown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,13 +172,32 @@ def cuts(folder: str, base: str = "") -> str:
     """What `tools.recovery` found, and each arm minus another of the same pictures."""
     from tools.experiment import recovered
 
-    records = [
-        read_record(path) for path in sorted(pathlib.Path(folder).glob("*-cut*.json"))
-    ]
     # Version 0.1.0 called the percent another name.
+    records = _records(folder, "*-cut*.json")
     results = [{"percent": record.get("cut"), **record} for record in records]
     lines = recovered.differences(results, base) if base else []
     return "\n".join([recovered.table(results), *([""] if lines else []), *lines])
+
+
+def cut_sets(folder: str, *bases: str) -> str:
+    """What `tools.recovery` found with 2,048 training pictures, set by set.
+
+    Args:
+        bases: arms that the arm `fisher_greedy` is compared with.
+    """
+    from tools.experiment import recovered
+
+    results = _records(folder, "*-train2048-*.json")
+    wholes = sorted({f"{100 * record['whole']:.2f}" for record in results})
+    parts = [f"Whole: {' and '.join(wholes)} %.", recovered.by_set(results)]
+    for base in bases:
+        chosen = [r for r in results if r["arm"] in (base, "fisher_greedy")]
+        parts.append("\n".join(recovered.differences(chosen, base)))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _records(folder: str, pattern: str) -> list[dict[str, Any]]:
+    return [read_record(path) for path in sorted(pathlib.Path(folder).glob(pattern))]
 
 
 def origins(*folders: str) -> str:
@@ -210,12 +229,6 @@ def index(folder: str) -> str:
         found = [line.removeprefix(prefix) for line in text if line.startswith(prefix)]
         lines += [f"    - {line}" for line in found]
     return "\n".join(lines)
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as a Markdown table, the first one its head."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "| --- " * len(rows[0]) + "|", *lines[1:]])
 
 
 def _signed(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What differences between two arms, seed by seed, say about their mean."""
+"""Differences between two arms, seed by seed, and tables, as the pages write them."""
 
 import math
 import statistics
@@ -27,3 +27,9 @@ def paired_text(differences: Sequence[float]) -> str:
     half = half_interval(differences)
     within = "" if half is None else f" ± {half:.2f}"
     return f"{shown} (mean {statistics.mean(differences):+.2f}{within})"
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as a Markdown table, the first one its head."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "| --- " * len(rows[0]) + "|", *lines[1:]])

@@ -1,11 +1,12 @@
 """What is left of a trained network that was cut: tables and a picture of many cuts."""
 
 import pathlib
+import statistics
 from typing import Any
 
 from tools.experiment.cutting import STARTS
 from tools.experiment.figures import new_figure, palette, save_figure
-from tools.experiment.pairing import paired_text
+from tools.experiment.pairing import markdown, paired_text
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -24,6 +25,29 @@ def table(results: list[dict[str, Any]]) -> str:
             cells.append(" → ".join(f"{mean:.2f}" for mean in means))
         lines.append(f"| {arm.replace('_', ', ', 1)} | " + " | ".join(cells) + " |")
     return f"Whole network: {100 * results[0]['whole']:.2f} %.\n\n" + "\n".join(lines)
+
+
+def by_set(results: list[dict[str, Any]]) -> str:
+    """Reconstructed accuracies of every set; at half the MACs also what is without."""
+    cuts = sorted({result["percent"] for result in results})
+    head = ["criterion, allocation", *(f"−{cut} %" for cut in cuts)]
+    rows = [[*head, "as it is; recalibrated at −50 %", "parameters at −50 %"]]
+    for arm in dict.fromkeys(result["arm"] for result in results):
+        own = sorted((r for r in results if r["arm"] == arm), key=lambda r: r["number"])
+        row = [arm.replace("_", ", ", 1)]
+        for cut in cuts:
+            found = [r["reconstructed"] for r in own if r["percent"] == cut]
+            row.append(" / ".join(f"{100 * accuracy:.2f}" for accuracy in found))
+        half = [r for r in own if r["percent"] == 50]
+        rows.append([*row, *(_half(half) if half else ("", ""))])
+    return markdown(rows)
+
+
+def _half(results: list[dict[str, Any]]) -> tuple[str, str]:
+    """What is left without reconstruction, and the parameters."""
+    keys = (*STARTS[:2], "params")
+    *without, params = (statistics.mean(r[key] for r in results) for key in keys)
+    return "; ".join(f"{100 * mean:.1f}" for mean in without), f"{params / 1e3:.0f} k"
 
 
 def differences(results: list[dict[str, Any]], base: str) -> list[str]:
