@@ -18,6 +18,7 @@ from tools.experiment.pages import (
     cuts,
     differences,
     index,
+    trained_on,
     verdict,
     verdicts,
 )
@@ -119,6 +120,27 @@ def test_cuts_of_both_versions_are_read(tmp_path):
     assert sets[0] == "Whole: 80.00 %."
     assert "| a | 70.00 / 72.00 | 30.0; 50.0 | 2 k |" in sets  # 1.5 thousand
     assert sets[-1].startswith("| b | ")  # nothing is called fisher_greedy
+
+
+def test_training_on_is_shown_set_by_set(tmp_path):
+    known = {"begins": "reconstructed", "whole": 0.8, "start": 0.7}
+    for arm, epochs, number, accuracy in (
+        ("fisher_greedy", 1, 0, 0.75),
+        ("fisher_greedy", 1, 1, 0.77),
+        ("fisher_greedy", 3, 0, 0.78),
+        ("fisher_uniform", 1, 0, 0.74),
+        ("fisher_uniform", 1, 1, 0.74),
+    ):
+        values = {**known, "arm": arm, "epochs": epochs, "number": number}
+        path = tmp_path / f"{arm}-epochs{epochs}-set{number}.json"
+        path.write_text(json.dumps({**values, "accuracy": accuracy}))
+    lines = trained_on(str(tmp_path)).splitlines()
+    assert lines[0] == "Whole: 80.00 %."
+    assert "| reconstructed, greedy | 70.00 | 75.00 / 77.00 | 78.00 |" in lines
+    assert "| reconstructed, uniform | 70.00 | 74.00 / 74.00 |  |" in lines
+    # Student's t of one degree of freedom is 12.706, the standard error 1.
+    last = "- 1 epoch, greedy minus uniform: +1.00, +3.00 (mean +2.00 ± 12.71)"
+    assert lines[-1] == last
 
 
 def test_pages_are_what_the_results_say():

@@ -13,7 +13,7 @@ from typing import Any
 
 from tools.experiment.figures import shown_name
 from tools.experiment.identity import read_record
-from tools.experiment.pairing import half_interval, markdown
+from tools.experiment.pairing import half_interval, markdown, paired_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,6 +194,50 @@ def cut_sets(folder: str, *bases: str) -> str:
         chosen = [r for r in results if r["arm"] in (base, "fisher_greedy")]
         parts.append("\n".join(recovered.differences(chosen, base)))
     return "\n\n".join(part for part in parts if part)
+
+
+def trained_on(folder: str) -> str:
+    """What `tools.finetune` found, set by set, and `greedy` widths minus `uniform` ones."""
+    results = sorted(_records(folder, "*-epochs*.json"), key=lambda r: r["number"])
+    lengths = sorted({record["epochs"] for record in results})
+    rows = [["start, widths", "untrained", *map(_epochs, lengths)]]
+    for begins, arm in dict.fromkeys((r["begins"], r["arm"]) for r in results):
+        own = [r for r in results if (r["begins"], r["arm"]) == (begins, arm)]
+        starts = [100 * r["start"] for r in own]
+        least, most = min(starts), max(starts)
+        shown = "as it is" if begins == "accuracy" else begins
+        row = [f"{shown}, {arm.split('_')[1]}"]
+        row.append(f"{least:.2f} to {most:.2f}" if most > least else f"{least:.2f}")
+        for epochs in lengths:
+            found = [r["accuracy"] for r in own if r["epochs"] == epochs]
+            row.append(" / ".join(f"{100 * accuracy:.2f}" for accuracy in found))
+        rows.append(row)
+    whole = f"Whole: {100 * results[0]['whole']:.2f} %."
+    return "\n\n".join([whole, markdown(rows), *_better_widths(results, lengths)])
+
+
+def _epochs(count: int) -> str:
+    return f"{count} epoch{'s' * (count > 1)}"
+
+
+def _better_widths(results: list[dict[str, Any]], lengths: list[int]) -> list[str]:
+    found = {
+        (r["arm"], r["epochs"], r["number"]): 100 * r["accuracy"]
+        for r in results
+        if r["begins"] == "reconstructed"
+    }
+    lines = []
+    for epochs in lengths:
+        values = [
+            accuracy - found["fisher_uniform", epochs, number]
+            for (arm, length, number), accuracy in found.items()
+            if (arm, length) == ("fisher_greedy", epochs)
+            and ("fisher_uniform", epochs, number) in found
+        ]
+        if values:
+            text = f"- {_epochs(epochs)}, greedy minus uniform: {paired_text(values)}"
+            lines.append(text)
+    return ["\n".join(lines)] if lines else []
 
 
 def _records(folder: str, pattern: str) -> list[dict[str, Any]]:
