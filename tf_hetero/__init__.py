@@ -8,6 +8,7 @@ from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Length, Outcome
 from tf_hetero.graph.rules import RuleCall, register_rule
 from tf_hetero.graph.subclassed import to_functional
 from tf_hetero.graph.tracing import trace
+from tf_hetero.latency.exported_files import measure_latency
 from tf_hetero.latency.table import LatencyTable
 from tf_hetero.methods.base import Method
 from tf_hetero.methods.dhp.callbacks import LatentSummaries, StopAtBudget
@@ -29,6 +30,7 @@ from tf_hetero.methods.post_training.method import PostTraining
 from tf_hetero.proximal import ProximalAdam, ProximalSGD
 from tf_hetero.report.comparing import Comparison, compare
 from tf_hetero.report.exported import Exported
+from tf_hetero.report.plotting import plot_channels, plot_widths
 from tf_hetero.restoration.tiling import restore
 from tf_hetero.shrinking import shrink
 from tf_hetero.surgery.recalibrating import recalibrate_batchnorm
@@ -74,6 +76,9 @@ __all__ = [
     "latent_floors",
     "latent_saliency",
     "latent_vectors",
+    "measure_latency",
+    "plot_channels",
+    "plot_widths",
     "recalibrate_batchnorm",
     "reconstruct",
     "register_rule",

@@ -10,7 +10,7 @@ import numpy as np
 from tf_hetero.data.batching import first_batch
 from tf_hetero.data.losses import objective_of
 from tf_hetero.deployment.runtimes import litert_bytes
-from tf_hetero.graph.arguments import check_seed
+from tf_hetero.graph.arguments import check_choice, check_seed
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.constants import with_constants
 from tf_hetero.graph.flattening import check_plain
@@ -43,6 +43,7 @@ def shrink(
     grouped: str | None = None,
     input_shape: Sequence | None = None,
     seed: int = 0,
+    verbose: str | int = "auto",
     **more: Unpack[MoreBudgets],
 ) -> keras.Model:
     """Finds channel widths for a model and returns it with these widths.
@@ -77,6 +78,9 @@ def shrink(
         input_shape: as in `trace`, where the model leaves a spatial size open and a
             budget is absolute; fractions are counted at 224 pixels a side without it.
         seed: everything random derives from it.
+        verbose: 0 for silence, 1 for bars with an estimate of the time that is left, 2
+            for a line an epoch of a search that trains; `"auto"` is 1 in a terminal, 2
+            elsewhere.
 
     Returns:
         A plain, uncompiled functional `keras.Model`, to be trained as the
@@ -122,6 +126,7 @@ def shrink(
         )
     widths = widths or WidthRules()
     check_seed(seed)
+    check_choice("verbose", verbose, ("auto", 0, 1, 2))
     if isinstance(model, ChannelGraph) and grouped is None:
         grouped = model.grouped
     # Widening adds blocks to grouped convolutions, whatever is removed from them later.
@@ -138,7 +143,7 @@ def shrink(
     allowed = widths.allowed_units(graph, whole=method.unscored(graph))
     selector = Selector(graph, limits_on(CostModel(graph, target), limits), allowed)
     problem = Problem(
-        graph, selector, target, widths, data, tuple(callbacks), seed, targets
+        graph, selector, target, widths, data, tuple(callbacks), seed, targets, verbose
     )
     scored = method.search(problem)
     return method.strip(scored, method.masks(scored, problem), problem)

@@ -126,9 +126,18 @@ def test_reasons_of_frozen_groups():
 
 
 def test_printing_a_graph_shows_groups_and_reasons():
-    text = str(th.trace(build("softmax_inside")))
+    graph = th.trace(build("softmax_inside"))
+    text = str(graph)
     assert "1 channel groups with 5 units, 3 frozen groups" in text
-    assert "[a]  frozen: an activation that mixes channels" in text
+    lines = [line.split(maxsplit=2) for line in text.splitlines()[1:]]
+    assert ["a", "4", "frozen: an activation that mixes channels"] in lines
+    assert graph._repr_html_() == f"<pre>{text}</pre>"
+
+
+def test_layers_that_share_a_group_stand_beside_it():
+    text = str(th.trace(build("residual")))
+    (line,) = [line for line in text.splitlines() if "[" in line]
+    assert line.split(maxsplit=2) == ["a", "4", "[a, c]"]
 
 
 def test_training_argument_of_a_nested_model_is_kept():

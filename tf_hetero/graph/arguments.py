@@ -75,7 +75,7 @@ def _described(hint: Any) -> str:
     return _KINDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 
-def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+def check_choice(name: str, value: Any, choices: Sequence[Any]) -> None:
     """Raises `ValueError` unless the value is one of the choices."""
     if value not in choices:
         raise ValueError(f"`{name}` must be one of {tuple(choices)}. Received: {value!r}")

@@ -13,6 +13,7 @@ to live or die together (a *unit*), and which units are interchangeable (a
 """
 
 import dataclasses
+import html
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -186,8 +187,8 @@ def resolved(value: Any, length_of: Callable[[Ids], int]) -> Any:
 class ChannelGraph:
     """The channels of a model: groups of units and what each call does.
 
-    Printing a graph shows the groups, their sizes and layers, and for frozen
-    ones the reason.
+    Printing a graph shows the groups, their sizes, for frozen ones the reason, and
+    the layers of those that have several.
 
     Attributes:
         groups: tuple of `ChannelGroup`, in the order of the channels' ids.
@@ -297,9 +298,13 @@ class ChannelGraph:
         width = max((len(group.name) for group in self.groups), default=0)
         for group in self.groups:
             state = f"  frozen: {group.frozen}" if group.frozen else ""
-            layers = ", ".join(group.layers)
-            lines.append(f"  {group.name:<{width}} {group.size:>6}  [{layers}]{state}")
+            shared = group.layers != (group.name,)
+            layers = f"  [{', '.join(group.layers)}]" if shared else ""
+            lines.append(f"  {group.name:<{width}} {group.size:>6}{state}{layers}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def __repr__(self) -> str:
         return f"<ChannelGraph of {self.flat.name!r}: {str(self).splitlines()[0]}>"

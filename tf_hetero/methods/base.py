@@ -1,6 +1,7 @@
 """What every method is: a value that turns a model and data into scores."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -49,6 +50,7 @@ class Problem:
         callbacks: further callbacks of a search that trains.
         seed: everything random derives from it.
         targets: given to methods with `needs_targets`.
+        verbose: how much is said meanwhile, as `shrink` takes it.
     """
 
     graph: ChannelGraph
@@ -59,6 +61,14 @@ class Problem:
     callbacks: Sequence[Any]
     seed: int
     targets: Targets | None
+    verbose: str | int = "auto"
+
+    @property
+    def shown(self) -> int:
+        """`verbose` as Keras takes it: a bar in a terminal, lines elsewhere."""
+        if self.verbose == "auto":
+            return 1 if sys.stdout.isatty() else 2
+        return int(self.verbose)
 
     @property
     def budgets(self) -> dict[str, Any]:

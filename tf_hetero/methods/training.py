@@ -1,6 +1,5 @@
 """How searches train: one `fit` for all, which goes on where an earlier one was."""
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +50,7 @@ def fit(
         epochs=epochs[1],
         steps_per_epoch=steps_of_an_epoch(data, batch_size, steps_per_epoch),
         callbacks=[*callbacks, *problem.callbacks],
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=problem.shown,
     )
 
 

@@ -13,7 +13,7 @@ from tf_hetero.graph.tracing import trace
 from tf_hetero.report.exported import Exported
 from tf_hetero.report.figures import save_bars
 from tf_hetero.report.folder import MACS, MEMORY, PAGE, WIDTHS, check_report_path
-from tf_hetero.report.page import page
+from tf_hetero.report.page import notebook_tables, page
 from tf_hetero.widths.counting import (
     CostModel,
     Counts,
@@ -80,6 +80,10 @@ class Comparison:
         for name, values in (*self.widths.items(), *self.costs.items()):
             lines.append(_row(name, width, *values))
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """The tables of costs and channels, which notebooks show in its place."""
+        return notebook_tables(self.costs, self.widths)
 
     def page(
         self,

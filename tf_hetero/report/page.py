@@ -91,6 +91,17 @@ def page(
     return "<!DOCTYPE html>\n" + ET.tostring(html, encoding="unicode", method="html") + "\n"
 
 
+def notebook_tables(costs: Pairs, widths: Pairs) -> str:
+    """Costs and channels as HTML for a notebook, which brings its own style."""
+    tables = []
+    for caption, first, pairs in (("Costs", "Cost", costs), ("Channels", "Layer", widths)):
+        rows = [
+            row(name, [], [*map(shown, pair), ratio(*pair)]) for name, pair in pairs.items()
+        ]
+        tables.append(table(caption, [first], ["Before", "After", "Ratio"], rows))
+    return "".join(ET.tostring(t, encoding="unicode", method="html") for t in tables)
+
+
 def _head(title: str) -> ET.Element:
     # A second lock behind the escaping: a browser loads and runs nothing here.
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

@@ -11,7 +11,12 @@ from keras import tree
 
 from tf_hetero.data.calibration import Inputs, calibration_batches
 from tf_hetero.data.structures import input_tensors
-from tf_hetero.graph.arguments import check_at_least, check_seed, check_whole
+from tf_hetero.graph.arguments import (
+    check_at_least,
+    check_choice,
+    check_seed,
+    check_whole,
+)
 from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.channels import ChannelGraph, Site
 from tf_hetero.graph.tracing import trace
@@ -63,6 +68,7 @@ def reconstruct(
     ridge: float = 1e-3,
     memory: int = 2**29,
     seed: int = 0,
+    verbose: int = 0,
 ) -> None:
     """Solves for the kernels of a stripped network, so that it does what it did, in place.
 
@@ -87,6 +93,7 @@ def reconstruct(
         ridge: pull towards the kernel as it was, in mean eigenvalues of the covariance.
         memory: bytes of activations held in memory; what is beyond is on disk meanwhile.
         seed: of the positions, and of the pictures if they are an array.
+        verbose: 1 for a bar with an estimate of the time that is left.
 
     Raises:
         ValueError: if `small` is no strip of `trained`, the pictures do not fit, are all
@@ -113,13 +120,14 @@ def reconstruct(
           for one layer, from the pruned network's inputs to the whole one's outputs.
         - Hoerl and Kennard, Ridge Regression, 1970.
     """
+    check_choice("verbose", verbose, (0, 1))
     calibration = Calibration(examples, positions, ridge, memory, seed)
     graph = in_float32(trace(trained))
     keep = surviving(small, graph)
     solved = Reconstruction(graph, keep)
     check_strip(small, solved.model)
     transfer(small, solved.model)
-    solved.solve(x, calibration)
+    solved.solve(x, calibration, bool(verbose))
     transfer(solved.model, small)
 
 
@@ -144,13 +152,14 @@ class Reconstruction:
         self._layers = {id(site.call.operation): layer for site, layer in rebuilt.layers}
         self._readers = _readers(graph)
 
-    def solve(self, x: Any, calibration: Calibration) -> None:
+    def solve(self, x: Any, calibration: Calibration, bar: bool = False) -> None:
         """Solves for every kernel that reads what was changed, depth by depth."""
         flat, sites = self._graph.flat, self._graph.sites
         touched = _touched(self._graph, self._keep)
         plan = passes(flat, sites, lambda site: id(site.call.operation) in touched)
         size = batch_size(flat)
         given = calibration_batches(flat, x, calibration.examples, size, calibration.seed)
+        progress = keras.utils.Progbar(len(plan), verbose=int(bar), unit_name="depth")
         with kept_activations(calibration.memory) as kept:
             batches: Iterable[Any] = enumerate(given)
             for step in plan:
@@ -170,6 +179,7 @@ class Reconstruction:
                 for system in systems:
                     system.solve(calibration.ridge)
                 batches = [(batch, None) for batch in range(count)]
+                progress.add(1)
 
     def _systems(self, step: Pass) -> list[System]:
         """The equations of the kernels that a pass solves for."""

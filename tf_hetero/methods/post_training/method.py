@@ -128,7 +128,8 @@ class PostTraining(Method):
         small = super().strip(scored, masks, problem)
         whole = in_float32(scored.graph)
         solved = Reconstruction(whole, whole.keep(masks))
-        solved.solve(problem.data, self._calibration(problem.seed))
+        bar = problem.shown == 1
+        solved.solve(problem.data, self._calibration(problem.seed), bar)
         transfer(solved.model, small)
         return small
 
