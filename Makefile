@@ -4,12 +4,13 @@
 # make test-commands   whole commands from start to end, and the README's examples
 # make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
 # make test-all   the long checks too: 300 random graphs, JAX without TensorFlow, kills
+# make docs   the site, in build/site; needs no network to be read
 # make test-keras   the tests that meet Keras's private parts, on its lowest and newest version
 PYTHON ?= python3
 BIN = .venv/bin
 export TF_CPP_MIN_LOG_LEVEL = 3
 
-.PHONY: demo pages test test-commands test-numerics test-all test-keras lint clean
+.PHONY: demo docs pages test test-commands test-numerics test-all test-keras lint clean
 
 .venv/installed: setup.py tf_hetero/version.py
 	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), \
@@ -30,6 +31,13 @@ demo: .venv/installed
 pages: .venv/installed-tests
 	$(BIN)/cog -r -P -I . docs/results/*.md docs/post_training.md
 	$(BIN)/cog -r -P -I . docs/results.md
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
+
+docs: .venv/installed-docs
+	$(BIN)/mkdocs build --strict
 
 lint: .venv/installed-tests
 	$(BIN)/ruff check .

@@ -33,10 +33,11 @@ EXTRAS = {
         "medicai>=0.0.4",
         "segmodels-keras>=0.1.0.dev13",
     ],
+    "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings[python]>=1.0"],
     "gpu": ["tensorflow[and-cuda]>=2.21"],
     "neighbours": ["torch-pruning>=1.6", "torchvision"],
 }
-# What runs on any machine; the last four are large, and for some machines only.
+# What runs on any machine; the others are large, or for some machines or people only.
 EXTRAS["all"] = [p for extra in ("train", "tfmot", "onnx", "serve") for p in EXTRAS[extra]]
 EXTRAS["test"] = [
     *EXTRAS["all"],
