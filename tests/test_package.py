@@ -149,8 +149,9 @@ def test_public_names_are_documented(name):
     value = getattr(tf_hetero, name)
     if callable(value):
         assert value.__doc__ and len(value.__doc__.splitlines()[0]) > 10
+        assert "Example:" in value.__doc__ and ">>> " in value.__doc__
         if not isinstance(value, type):
-            assert "Args:" in value.__doc__ and "Example:" in value.__doc__
+            assert "Args:" in value.__doc__
 
 
 def test_examples_in_docstrings_run():

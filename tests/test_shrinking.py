@@ -180,3 +180,14 @@ def test_dhp_from_trained_weights_keeps_them():
     distances = np.abs(before[..., :, None] - after[..., None, :]).max(axis=(0, 1, 2))
     assert before.shape[-1] > after.shape[-1]
     np.testing.assert_allclose(distances.min(axis=0), 0, atol=1e-5)
+
+
+def test_a_bar_where_it_is_asked_for(capsys):
+    """Nothing is said elsewhere than in a terminal."""
+    whole, (x, _) = baseline(), data()
+    th.shrink(whole, x, macs=0.5)
+    assert capsys.readouterr().out == ""
+    th.shrink(whole, x, macs=0.5, verbose=1)
+    assert "/depth" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="`verbose` must be one of"):
+        th.shrink(whole, x, macs=0.5, verbose="loud")

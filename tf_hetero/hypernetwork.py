@@ -34,6 +34,17 @@ def generate_kernel(z_in, z_out, w1, w2, b0, b1, b2) -> Any:
     Returns:
         The kernel, shape `(kh, kw, c_in, c_out)`.
 
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_hetero.hypernetwork import generate_kernel
+    >>> z_in, z_out = np.ones(2), np.ones(4)
+    >>> w1, w2 = np.ones((2, 4, 8)), np.ones((3, 3, 2, 4, 8))
+    >>> b0, b1, b2 = np.zeros((2, 4)), np.zeros((2, 4, 8)), np.zeros((3, 3, 2, 4))
+    >>> kernel = np.array(generate_kernel(z_in, z_out, w1, w2, b0, b1, b2))
+    >>> kernel.shape, float(kernel[0, 0, 0, 0])  # a sum over the eight
+    ((3, 3, 2, 4), 8.0)
+
     References:
         - Differentiable Meta Pruning via HyperNetworks, Eqs. 1 to 3.
         - The Heterogeneity Hypothesis, Eq. 7 (without biases).

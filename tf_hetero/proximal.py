@@ -24,6 +24,13 @@ def soft_threshold(z: Any, threshold: Any) -> Any:
     Returns:
         `sign(z) * max(|z| - threshold, 0)`.
 
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_hetero.proximal import soft_threshold
+    >>> np.array(soft_threshold(np.array([-3.0, 0.5, 2.0]), 1.0)).tolist()
+    [-2.0, 0.0, 1.0]
+
     References:
         - Differentiable Meta Pruning via HyperNetworks, Eq. 8.
     """
@@ -223,4 +230,15 @@ class ProximalAdam(Proximal, keras.optimizers.Adam):
 
     The threshold is `learning_rate * l1_strength`, as the paper's code has it for
     image restoration, without Adam's scaling.
+
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> hyper = tf_hetero.reparameterize(model)
+    >>> optimizer = tf_hetero.ProximalAdam(1e-3, l1_strength=1e-3)
+    >>> hyper.compile(optimizer, loss="mse")
     """

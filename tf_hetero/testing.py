@@ -54,7 +54,20 @@ def random_inputs(model, batch=2, seed=0, length=32):
 
 
 def random_masks(graph, seed=0, fraction=0.5):
-    """About `fraction` of the units of every unfrozen group, at least one."""
+    """About `fraction` of the units of every unfrozen group, at least one.
+
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> from tf_hetero import testing
+    >>> masks = testing.random_masks(tf_hetero.trace(model), fraction=0.5)
+    >>> masks["stem"].shape
+    (4,)
+    """
     rng = np.random.default_rng(seed)
     masks = {}
     for group in graph.free_groups:
@@ -175,6 +188,13 @@ def difference(actual, expected):
     Raises:
         ValueError: if shapes differ, or an output is all zero or not finite, which
             would prove nothing.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_hetero import testing
+    >>> testing.difference(np.array([1.0, 4.0]), np.array([1.0, 5.0]))
+    0.2
     """
     worst = 0.0
     pairs = zip(keras.tree.flatten(actual), keras.tree.flatten(expected), strict=True)

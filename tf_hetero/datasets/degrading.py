@@ -31,6 +31,14 @@ class Degradation:
 
     Raises:
         ValueError: if either is out of range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_hetero import datasets
+    >>> half = datasets.Degradation(scale=2, noise=25)
+    >>> half.smaller(np.zeros((64, 48, 3), np.uint8)).shape
+    (32, 24, 3)
     """
 
     scale: int = 1

@@ -55,6 +55,19 @@ def load_patches(
     Raises:
         ValueError: if a folder is missing or empty, a file cannot be decoded, or a
             picture is smaller than a patch.
+
+    Example:
+
+    >>> import keras, numpy as np, tempfile
+    >>> from tf_hetero import datasets
+    >>> folder = tempfile.mkdtemp()
+    >>> picture = np.zeros((64, 64, 3), np.uint8)
+    >>> keras.utils.save_img(f"{folder}/black.png", picture, scale=False)
+    >>> noisy = datasets.Degradation(noise=25)
+    >>> patches = datasets.load_patches(folder, [folder], noisy, size=32, count=8)
+    >>> x, y = next(iter(patches.training_batches(batch_size=4, seed=0)))
+    >>> tuple(x.shape), tuple(y.shape)
+    ((4, 32, 32, 3), (4, 32, 32, 3))
     """
     if size < 1 or count < 1 or channels not in (1, 3) or not 0 < white < float("inf"):
         raise ValueError(

@@ -68,6 +68,13 @@ def load(
             that comes upon it, with a `tf.errors.InvalidArgumentError` that names
             the file.
 
+    Example:
+
+    >>> from tf_hetero import datasets
+    >>> digits = datasets.load("digits", train_examples=200)
+    >>> digits.input_shape, digits.classes, len(digits.train), len(digits.test)
+    ((8, 8, 1), 10, 200, 1397)
+
     References:
         - Differentiable Meta Pruning via HyperNetworks, section 4.1, and The
           Heterogeneity Hypothesis, section B.1: augmentation; normalisation of

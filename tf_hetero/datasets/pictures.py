@@ -24,6 +24,14 @@ class Pictures:
         augment: what happens to a training picture, before `flip`.
         prepare: what happens to a test picture.
         flip: whether training pictures are mirrored at random.
+
+    Example:
+
+    >>> from tf_hetero import datasets
+    >>> digits = datasets.load("digits")
+    >>> x, y = next(iter(digits.test_batches(batch_size=32)))
+    >>> tuple(x.shape), tuple(y.shape)
+    ((32, 8, 8, 1), (32,))
     """
 
     train: Examples | Records

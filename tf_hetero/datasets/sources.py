@@ -63,6 +63,14 @@ class Examples:
         x: pictures `(n, height, width, channels)`.
         y: labels `(n,)`.
         draw: whether `part` draws, for examples that may be sorted by class.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from tf_hetero import datasets
+    >>> examples = datasets.Examples(np.zeros((6, 8, 8, 1), np.uint8), np.arange(6) % 3)
+    >>> len(examples), examples.of_classes((2, 0)).y.tolist()
+    (6, [1, 0, 1, 0])
     """
 
     x: np.ndarray

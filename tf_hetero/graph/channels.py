@@ -30,7 +30,15 @@ Masks = Mapping[str, np.ndarray]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Length:
-    """A number in a config that is the number of channels named by `ids`."""
+    """A number in a config that is the number of channels named by `ids`.
+
+    Example:
+
+    >>> import numpy as np, tf_hetero
+    >>> config = {"filters": tf_hetero.Length(np.arange(4))}  # as many as are left of four
+    >>> tf_hetero.Outcome((None,), config=config).config["filters"].ids.size
+    4
+    """
 
     ids: Ids
 
@@ -52,6 +60,14 @@ class Weight:
         summed: the axes over which a kernel sums, `input_axis` among them, where
             these are not those of a convolution: all but the last two, and
             `input_axis`.
+
+    Example:
+
+    >>> import numpy as np, tf_hetero
+    >>> read, made = np.arange(3), np.arange(3, 7)
+    >>> kernel = tf_hetero.Weight((None, None, read, made), positions=64, input_axis=2)
+    >>> kernel.summed_axes, kernel.output_axis  # of shape (height, width, read, made)
+    ((0, 1, 2), 3)
     """
 
     axes: tuple[Ids | None, ...]
@@ -101,6 +117,14 @@ class Outcome:
             tensors, with `Length` leaves; None keeps the call as it is.
         counted_as: `"bn"` or `"relu"` where the papers count the layer's
             output elements.
+
+    Example:
+
+    >>> import numpy as np, tf_hetero
+    >>> ids = np.arange(4)
+    >>> scaled = tf_hetero.Outcome((ids,), {"factor": tf_hetero.Weight((ids,))})
+    >>> sorted(scaled.weights)
+    ['factor']
     """
 
     outputs: tuple[Ids | None, ...]
@@ -161,6 +185,14 @@ class ChannelGroup:
         layers: names of all layers that produce these channels.
         frozen: None, or the reason why these units cannot be removed.
         units: indices of the group's units in the graph.
+
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> dense = [keras.layers.Dense(4, name="stem"), keras.layers.Dense(2)]
+    >>> model = keras.Sequential([keras.Input((3,)), *dense])
+    >>> tf_hetero.trace(model).groups[1]
+    ChannelGroup(name='stem', size=4, layers=('stem',), frozen=None)
     """
 
     name: str
@@ -196,6 +228,14 @@ class ChannelGraph:
         sites: tuple of `Site`, one for each call.
         flat: the model as a list of calls (`tf_hetero.graph.calls.FlatGraph`).
         grouped: how convolutions with several groups shrink, as `trace` was told.
+
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> dense = [keras.layers.Dense(4, name="stem"), keras.layers.Dense(2)]
+    >>> model = keras.Sequential([keras.Input((3,)), *dense])
+    >>> tf_hetero.trace(model).frozen_units
+    {'model input': 3, 'model output': 2}
     """
 
     def __init__(

@@ -117,6 +117,13 @@ class Method:
         needs_targets: whether it learns from labels, by a loss.
         usual_macs: the part of the MACs that is left where no budget is given, if the
             method has one of its own.
+
+    Example:
+
+    >>> import tf_hetero
+    >>> method = tf_hetero.LWDNA(criterion="taylor").replace(per_mac=True)
+    >>> method == tf_hetero.LWDNA.from_config(method.get_config())
+    True
     """
 
     name: ClassVar[str]

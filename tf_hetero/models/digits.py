@@ -13,7 +13,14 @@ def DigitsNet(
     classifier_activation=None,
     name="digits_net",
 ) -> keras.Model:
-    """Three residual blocks of 8, 16 and 32 channels; arguments as for `ResNet20`."""
+    """Three residual blocks of 8, 16 and 32 channels; arguments as for `ResNet20`.
+
+    Example:
+
+    >>> from tf_hetero import models
+    >>> models.DigitsNet((32, 32, 3), classes=4, width_multiplier=2.0).output_shape
+    (None, 4)
+    """
     inputs = keras.Input(input_shape, name="image")
     x = blocks.convolution_bn(inputs, int(8 * width_multiplier), 3, name="stem")
     x = blocks.activation(x, blocks.RELU, "stem_relu")

@@ -48,6 +48,17 @@ class Comparison:
             each with its size and, where it is frozen, the reason.
         memory: `{layer name: (before, after)}`, bytes of all activations that are alive
             while an operation runs that begins with this layer; empty where sizes are open.
+
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> comparison = tf_hetero.compare(model, tf_hetero.widen(model, 2))
+    >>> comparison.widths["stem"], comparison.costs["parameters"]
+    ((4, 8), (122, 242))
     """
 
     name: str

@@ -42,6 +42,15 @@ class Counts:
         file_size: bytes of the LiteRT file. What lies around the parameters, names
             above all, is estimated.
         latency: milliseconds for one example, with a `latency_table`; None without.
+
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.ReLU()(keras.layers.Conv2D(4, 3, padding="same")(inputs))
+    >>> counts = tf_hetero.count(keras.Model(inputs, x))
+    >>> counts.macs, counts.params, counts.papers_flops  # 64 * 27 * 4, 27 * 4 + 4, ...
+    (6912, 112, 7168)
     """
 
     macs: int

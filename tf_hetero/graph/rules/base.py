@@ -63,6 +63,25 @@ class RuleCall:
             it does.
         grouped: how grouped convolutions are to shrink.
         closed: for a layer that holds sub-layers, why it was not opened.
+
+    Example:
+
+    >>> import keras, numpy as np, tf_hetero
+    >>> class Twice(keras.layers.Layer):  # its input beside itself
+    ...     def call(self, x):
+    ...         return keras.ops.concatenate([x, x], axis=-1)
+    >>> def twice(call):
+    ...     channels = call.channels()
+    ...     if channels is None:
+    ...         return call.frozen("channels are not on the last axis")
+    ...     return tf_hetero.Outcome((call.as_output(np.tile(channels, 2)),))
+    >>> tf_hetero.register_rule(Twice, twice)
+    >>> inputs = keras.Input((8,))
+    >>> x = Twice()(keras.layers.Dense(4, name="a")(inputs))
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> small = tf_hetero.strip(model, {"a": np.arange(4) < 3})
+    >>> tuple(small.get_layer("head").kernel.shape)
+    (6, 2)
     """
 
     operation: Any
@@ -151,19 +170,21 @@ def register_rule(operation_class: type, rule: Rule) -> None:
 
     Example:
 
-    ```python
-    class Scale(keras.layers.Layer):      # one learned factor a channel
-        def build(self, shape):
-            self.factor = self.add_weight(shape=(shape[-1],), name="factor")
-        def call(self, x):
-            return x * self.factor
-
-    def scale_rule(call):
-        channels = call.channels()
-        return Outcome((call.inputs[0],), {"factor": Weight((channels,))})
-
-    tf_hetero.register_rule(Scale, scale_rule)
-    ```
+    >>> import keras, tf_hetero
+    >>> class Scale(keras.layers.Layer):  # one learned factor a channel
+    ...     def build(self, shape):
+    ...         self.factor = self.add_weight(shape=(shape[-1],), name="factor")
+    ...     def call(self, x):
+    ...         return x * self.factor
+    >>> def scale_rule(call):
+    ...     weight = tf_hetero.Weight((call.channels(),))
+    ...     return tf_hetero.Outcome((call.inputs[0],), {"factor": weight})
+    >>> tf_hetero.register_rule(Scale, scale_rule)
+    >>> inputs = keras.Input((8,))
+    >>> x = Scale()(keras.layers.Dense(4, name="a")(inputs))
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> [group.name for group in tf_hetero.trace(model).free_groups]
+    ['a']
     """
     if not (
         isinstance(operation_class, type) and issubclass(operation_class, keras.Operation)

@@ -45,6 +45,21 @@ class StopAtBudget(keras.callbacks.Callback):
             optimizer; at the first looks, if all groups are at their floors already; at
             any, if a latent is not finite.
 
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> hyper = tf_hetero.reparameterize(model)
+    >>> hyper.compile(tf_hetero.ProximalSGD(0.1, l1_strength=1.0), "mse")
+    >>> stop = tf_hetero.StopAtBudget(macs=0.5, check_every=1)
+    >>> x, y = keras.random.normal((8, 8, 8, 3)), keras.random.normal((8, 2))
+    >>> history = hyper.fit(x, y, epochs=30, callbacks=[stop], verbose=0)
+    >>> stop.reached, stop.history[-1]["macs"] <= 0.5
+    (True, True)
+
     References:
         - Differentiable Meta Pruning via HyperNetworks, section 3.3 (the search
           stops when the FLOPs are within reach of the target); one-sided, as in
@@ -185,6 +200,23 @@ class LatentSummaries(keras.callbacks.Callback):
 
     Args:
         log_dir: folder of the event files.
+
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> import pathlib, tempfile
+    >>> hyper = tf_hetero.reparameterize(model)
+    >>> hyper.compile(tf_hetero.ProximalSGD(0.01, l1_strength=1e-3), "mse")
+    >>> folder = tempfile.mkdtemp()
+    >>> x, y = keras.random.normal((8, 8, 8, 3)), keras.random.normal((8, 2))
+    >>> summaries = tf_hetero.LatentSummaries(folder)
+    >>> history = hyper.fit(x, y, callbacks=[summaries], verbose=0)
+    >>> len(list(pathlib.Path(folder).iterdir()))
+    1
 
     References:
         - The Heterogeneity Hypothesis, Fig. 9 (the latents over a search).

@@ -22,6 +22,21 @@ class StructureHistory(keras.callbacks.Callback):
     Raises:
         ValueError: when training begins, if the model is no `HyperStructureSearch`.
 
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> inputs = keras.Input((8, 8, 3))
+    >>> x = keras.layers.Conv2D(4, 3, name="stem")(inputs)
+    >>> x = keras.layers.GlobalAveragePooling2D()(x)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2, name="head")(x))
+    >>> search = tf_hetero.HyperStructureSearch(model, macs=0.5)
+    >>> search.compile(keras.optimizers.Adam(1e-3), "mse")
+    >>> found = tf_hetero.StructureHistory()
+    >>> x, y = keras.random.normal((8, 8, 8, 3)), keras.random.normal((8, 2))
+    >>> history = search.fit(x, y, epochs=2, callbacks=[found], verbose=0)
+    >>> [look["epoch"] for look in found.history]
+    [0, 1, 2]
+
     References:
         - Model Compression via Hyper-Structure Network, Figs. 4 and 6.
     """

@@ -28,6 +28,14 @@ class ScalingRule:
         scaled_slope: whether the gradient that meets the last update's answer is the one
             that is used, not that of the objective.
 
+    Example:
+
+    >>> import keras, tf_hetero
+    >>> dense = [keras.layers.Dense(8), keras.layers.Dense(2)]
+    >>> model = keras.Sequential([keras.Input((4,)), *dense])
+    >>> by_adam = tf_hetero.ScalingRule(adaptive=True)
+    >>> search = tf_hetero.HyperStructureSearch(model, macs=0.5, layer_scaling=by_adam)
+
     References:
         - Model Compression via Hyper-Structure Network, section 3.3, Algorithm 1.
     """

@@ -229,6 +229,13 @@ class IndependentGates(keras.layers.Layer):
 
     Output: the logits of all units, group after group, shape `(sum of sizes,)`.
 
+    Example:
+
+    >>> import tf_hetero
+    >>> network = tf_hetero.IndependentGates({"stem": 4, "body": 6})
+    >>> network(None).shape
+    TensorShape([10])
+
     References:
         - Model Compression via Hyper-Structure Network, Eq. 11.
     """
