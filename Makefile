@@ -1,9 +1,9 @@
 # make demo   trains on handwritten digits, cuts a trained network, writes a page
 # make pages  the tables of docs/ anew from the files in results/
 # make test   lint, types and the tests
-# make test-commands   whole commands from start to end, and the README's examples
+# make test-commands   whole commands, the wheel, the site, every Python block of every page
 # make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
-# make test-all   the long checks too: 300 random graphs, JAX without TensorFlow, kills
+# make test-all   the long checks too: 300 random graphs, JAX without TensorFlow, kills, examples
 # make docs   the site, in build/site; needs no network to be read
 # make test-keras   the tests that meet Keras's private parts, on its lowest and newest version
 PYTHON ?= python3

@@ -41,6 +41,7 @@ EXTRAS = {
 EXTRAS["all"] = [p for extra in ("train", "tfmot", "onnx", "serve") for p in EXTRAS[extra]]
 EXTRAS["test"] = [
     *EXTRAS["all"],
+    *EXTRAS["docs"],
     "build>=1.2",
     "cogapp>=3.4",
     "hypothesis>=6.100",

@@ -1,4 +1,4 @@
-"""What `pip install` brings: a wheel, installed where no checkout is, does what pages say."""
+"""What `pip install` brings: a wheel that does what pages say where no checkout is."""
 
 import os
 import re
@@ -33,8 +33,8 @@ def installed(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
     scripts = folder / "bin"
-    python = scripts / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", wheel], check=True)
+    install = "-m pip install --quiet --no-deps".split()
+    run(scripts / "python", *install, wheel, cwd=folder)
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "needed.pth").write_text(sysconfig.get_path("purelib"))
     return scripts
@@ -74,12 +74,16 @@ def test_the_commands_run_without_a_checkout(installed, tmp_path):
     run(command, *"compare trained.keras small.keras --report=report".split(), cwd=tmp_path)
     assert (tmp_path / "report" / "index.html").is_file()
     export = "export --model=small.keras --path=small.tflite --format=litert"
-    assert "same class" in run(command, *export.split(), "--examples=batch.npz", cwd=tmp_path)
+    assert "same class" in run(
+        command, *export.split(), "--examples=batch.npz", cwd=tmp_path
+    )
     latency = "latency measure --model=small.keras --out=table.json --samples=2 --rounds=1"
     assert "operations" in run(command, *latency.split(), cwd=tmp_path)
 
 
 def test_the_readme_runs_without_a_checkout(installed, tmp_path):
-    found = re.search(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    found = re.search(
+        r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S
+    )
     (tmp_path / "example.py").write_text(found[1])
     assert "small.tflite: 9" in run(installed / "python", "example.py", cwd=tmp_path)
