@@ -4,7 +4,7 @@
 # make test-commands   whole commands, the wheel, the site, every Python block of every page
 # make test-numerics   what compares numbers, with and without oneDNN, on one and two threads
 # make test-all   the long checks too: 300 random graphs, JAX without TensorFlow, kills, examples
-# make docs   the site, in build/site; needs no network to be read
+# make docs   the site, in build/site, to be read without a network (python -m http.server)
 # make test-keras   the tests that meet Keras's private parts, on its lowest and newest version
 PYTHON ?= python3
 BIN = .venv/bin
