@@ -181,4 +181,4 @@ def test_files_and_functions_stay_short():
 
 def test_version_is_in_one_place():
     assert f"version: {tf_hetero.__version__}" in (ROOT / "CITATION.cff").read_text()
-    assert f"## {tf_hetero.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"## [{tf_hetero.__version__}] - 20" in (ROOT / "CHANGELOG.md").read_text()

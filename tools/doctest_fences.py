@@ -4,12 +4,15 @@ An extension of griffe, which reads the docstrings for mkdocstrings (`mkdocs.yml
 """
 
 import re
+import textwrap
 from typing import Any
 
 import griffe
 
 # Lines from the first `>>>` to the next empty one, all of one indentation.
 _EXAMPLE = re.compile(r"^(?P<indent> *)>>> .*\n(?:(?P=indent)\S?.*\S.*(?:\n|\Z))*", re.M)
+
+_REFERENCES = re.compile(r"^References:\n(?P<entries>(?: +\S.*(?:\n|\Z))+)", re.M)
 
 
 class DoctestFences(griffe.Extension):
@@ -22,7 +25,7 @@ class DoctestFences(griffe.Extension):
 
 
 def fenced(text: str) -> str:
-    """A docstring whose examples are fenced, and have a heading of their own.
+    """A docstring whose examples are fenced, with headings and lists of Markdown.
 
     >>> print(fenced("Example:\\n\\n>>> 1 + 1\\n2\\n"))
     **Example**
@@ -33,8 +36,12 @@ def fenced(text: str) -> str:
     ```
     <BLANKLINE>
     """
-    titled = re.sub(r"^(Example|References):\n(?=\n| +- )", r"**\1**\n\n", text, flags=re.M)
-    return _EXAMPLE.sub(_fence, titled).replace("**\n\n\n", "**\n\n")
+    titled = re.sub(r"^Example:\n+(?=>>>)", "**Example**\n\n", text, flags=re.M)
+    return _EXAMPLE.sub(_fence, _REFERENCES.sub(_list, titled))
+
+
+def _list(found: re.Match) -> str:
+    return f"**References**\n\n{textwrap.dedent(found['entries'])}"
 
 
 def _fence(found: re.Match) -> str:
