@@ -2,17 +2,20 @@ r"""The pictures of the pages that the package draws itself.
 
     python -m tools.pictures --out=docs
 
-Writes residual_block.png, the channels of a residual block before and after, and
-first_widths.png, the widths of the README's example, which is run for it.
+Writes residual_block.png, the channels of a residual block before and after, and of the
+README's example, which is run for it, first_widths.png and report.png: its widths, and
+its report as a browser shows it, where there is a Chromium.
 """
 
 import contextlib
 import pathlib
 import re
+import shutil
+import subprocess
 import tempfile
 from typing import Any
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from tools.experiment.commands import ending
 
@@ -26,7 +29,9 @@ def main(argv: list[str]) -> None:
     with ending("The same command draws them again."):
         folder = pathlib.Path(_OUT.value).resolve()
         _draw_block(folder / "residual_block.png")
-        _draw_first(folder / "first_widths.png")
+        first = _first()
+        _draw_widths(first, folder / "first_widths.png")
+        _photograph(first, folder / "report.png")
 
 
 def residual_block() -> Any:
@@ -55,21 +60,44 @@ def _draw_block(path: pathlib.Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def _draw_first(path: pathlib.Path) -> None:
-    from matplotlib.figure import Figure
-
-    import tf_hetero as th
-
+def _first() -> dict[str, Any]:
+    """What the README's example leaves, by name."""
     found = re.search(r"^```python\n(.*?)^```", _README.read_text(), re.M | re.S)
     if found is None:
         raise ValueError(f"There must be an example to draw. Received: none in {_README}")
     names: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         exec(compile(found[1], str(_README), "exec"), names)
+    return names
+
+
+def _draw_widths(first: dict[str, Any], path: pathlib.Path) -> None:
+    from matplotlib.figure import Figure
+
+    import tf_hetero as th
+
     figure = Figure(figsize=(7.0, 4.0), layout="constrained")
-    axes = th.plot_widths(names["trained"], names["small"], figure.subplots())
+    axes = th.plot_widths(first["trained"], first["small"], figure.subplots())
     axes.set_title("the README's example: channels of each layer")
     figure.savefig(path, dpi=120)
+
+
+def _photograph(first: dict[str, Any], path: pathlib.Path) -> None:
+    """The report of the example in a browser's window."""
+    import tf_hetero as th
+
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        logging.warning("No Chromium here: %s stays as it is.", path.name)
+        return
+    comparison = th.compare(first["trained"], first["small"])
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report"
+        comparison.save(report, exports=first["files"])
+        options = "--headless --no-sandbox --disable-gpu --hide-scrollbars".split()
+        options += [f"--user-data-dir={folder}/profile", "--window-size=1000,1150"]
+        page = (report / "index.html").as_uri()
+        subprocess.run([chromium, *options, f"--screenshot={path}", page], check=True)
 
 
 if __name__ == "__main__":
