@@ -147,7 +147,7 @@ def export(
             agreement=_agreement(expected, actual),
         )
         if not difference <= limit:  # NaN is refused, too
-            raise _different(exported)
+            raise _different(exported, difference)
         note.write_text(json.dumps(dataclasses.asdict(exported), indent=1) + "\n")
     return exported
 
@@ -254,11 +254,14 @@ def _agreement(expected: Mapping[str, Any], actual: Mapping[str, Any]) -> float 
     return None
 
 
-def _different(exported: Exported) -> ValueError:
+def _different(exported: Exported, difference: float) -> ValueError:
+    """What came out, and how to go on: one picture between two classes may be enough."""
+    way = "int8 gets better with more examples, and with quantization-aware training."
+    if np.isfinite(difference):
+        way = f"If that is good enough: tolerance={1.5 * difference:.2g}; {way}"
     return ValueError(
         "An exported file must compute what the model computes. Received: "
-        f"{exported}. Nothing was kept. `tolerance` lets more through; int8 gets "
-        "better with more examples, and with quantization-aware training."
+        f"{exported}. Nothing was kept. {way}"
     )
 
 
