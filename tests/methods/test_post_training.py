@@ -294,3 +294,16 @@ def test_configs_go_round():
         keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(method))
         == method
     )
+
+
+def test_a_network_that_says_the_same_to_all_is_warned_of():
+    """A ReLU that is never above zero: whatever comes before it makes no difference."""
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(6, 3, activation="relu", name="a")(inputs)
+    dead = keras.initializers.Constant(-100.0)
+    x = keras.layers.Conv2D(8, 3, activation="relu", bias_initializer=dead, name="b")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(3, name="head")(x))
+    pictures = np.random.default_rng(0).random((16, 8, 8, 3), np.float32)
+    with pytest.warns(UserWarning, match="No channel makes a difference"):
+        th.shrink(model, pictures, macs=0.5)

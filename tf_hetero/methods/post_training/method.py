@@ -113,6 +113,13 @@ class PostTraining(Method):
             self._calibration(problem.seed, SCORED),
             problem.selector.floors,
         )
+        if not any(curve.errors.any() for curve in curves.values()):
+            warnings.warn(
+                "No channel makes a difference to the outputs on these pictures, so that "
+                "any may go. Is the network trained, and do the pictures have the range "
+                "that it was trained on?",
+                stacklevel=3,
+            )
         allocation = self.allocation or ("uniform" if criterion == "norm" else "greedy")
         allocate = ALLOCATIONS[allocation]
         return Scored(problem.graph, allocate(problem.graph, curves, problem.selector))
