@@ -111,6 +111,33 @@ def test_teacher_stays_as_it_is(digits, tmp_path):
     assert len(history["val_accuracy"]) == 1
 
 
+class Interruption(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        del logs
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+
+def test_a_distillation_goes_on_where_it_was(digits, tmp_path):
+    changed = settings.Settings(epochs=2, batch_size=32)
+    teacher, begun = network(2.0), network()
+
+    def trained(folder, *callbacks):
+        student = keras.models.clone_model(begun)
+        student.set_weights(begun.get_weights())
+        checkpoint = Checkpoint(tmp_path / folder, {})
+        arguments = (student, changed, digits, 0, [*callbacks], checkpoint, teacher)
+        history = training.train(*arguments)
+        return history, student.get_weights()
+
+    with pytest.raises(KeyboardInterrupt):
+        trained("twice", Interruption())
+    (again, weights), (at_once, expected) = trained("twice"), trained("once")
+    assert again == at_once and len(again["loss"]) == 2
+    for one, other in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_last_epoch_is_always_tested(digits, tmp_path):
     changed = settings.Settings(epochs=5, test_every=2, batch_size=64)
     history = training.train(network(), changed, digits, 0, [], Checkpoint(tmp_path, {}))

@@ -78,6 +78,9 @@ def distiller(
     soft = keras.distillation.LogitsDistillation(
         temperature=settings.temperature, loss=keras.losses.KLDivergence()
     )
-    return keras.distillation.Distiller(
+    learner = keras.distillation.Distiller(
         teacher, student, soft, student_loss_weight=1 - settings.weight
     )
+    # Keras would do it with the first batch, and loads no checkpoint before.
+    learner.build(student.input_shape)
+    return learner
