@@ -6,10 +6,16 @@ Any setting can be changed on the command line: --config.epochs=3. Called again,
 the command runs only what is missing. A run has three stages: the search for the
 widths, the teacher of a distillation, the training. With --until=search only the
 first is done and kept in WORKDIR/stages, so that training can go on elsewhere.
+
+With --on=ray each stage is a task of a Ray cluster, as many at once as there are cores (or
+GPUs). --address=local, the default, makes a cluster of this machine, --address=auto finds
+the one that it belongs to; all its nodes must see WORKDIR and have this checkout, and the
+data, in the same place.
 """
 
 import contextlib
 import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +36,10 @@ _RESULTS = flags.DEFINE_string(
     "results", "", "Folder of the result files; WORKDIR/results if empty."
 )
 _ARMS = flags.DEFINE_list("arms", [], "Which arms of the config to run; all if empty.")
+_ON = flags.DEFINE_enum(
+    "on", "here", ["here", "ray"], "This process, or tasks of a Ray cluster."
+)
+_ADDRESS = flags.DEFINE_string("address", "local", "Of the cluster, with --on=ray.")
 _UNTIL = flags.DEFINE_enum(
     "until", "train", ["search", "teacher", "train"], "The last stage that is run."
 )
@@ -52,8 +62,8 @@ def main(argv: list[str]) -> None:
 
     with ending("Finished runs are kept; the same command goes on."):
         experiment = settings.resolve(_CONFIG.value)
-        workdir = pathlib.Path(_WORKDIR.value)
-        results = pathlib.Path(_RESULTS.value or workdir / "results")
+        workdir = pathlib.Path(_WORKDIR.value).absolute()
+        results = pathlib.Path(_RESULTS.value or workdir / "results").absolute()
         chosen = _ARMS.value or [arm.name for arm in experiment.arms]
         chosen = sorted(chosen, key=lambda name: bool(experiment.arm(name).after))
         todo = [
@@ -65,44 +75,36 @@ def main(argv: list[str]) -> None:
             finished = _finish(todo, experiment)
     if _UNTIL.value == "train":
         text = summaries.write(finished, workdir)
-        print(f"\n{text}\nEverything is in {workdir}/")
+        print(f"\n{text}\nEverything is in {_WORKDIR.value}/")
 
 
 def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
     """The results of all runs; executes those that are missing."""
-    from tools.experiment import runs, stages
+    from tools.experiment import runs, stages, steps
     from tools.experiment.tasks import task_of
 
+    new_scope = _scopes(_STRATEGY.value) if _ON.value == "here" else _one_device()
     pictures = task_of(experiment).load()
-    new_scope = _scopes(_STRATEGY.value)
     with new_scope():
-        stored = [runs.stored_result(r, experiment, pictures.fingerprint) for r in todo]
-    if None not in stored:
+        stored = {
+            r.name: runs.stored_result(r, experiment, pictures.fingerprint) for r in todo
+        }
+    missing = [run for run in todo if stored[run.name] is None]
+    if not missing:
         print(f"All {len(todo)} runs are in {todo[0].results}/ already.")
-        return [result for result in stored if result]
+        return [result for result in stored.values() if result]
     kept = stages.Stages(
         experiment, pictures, todo[0].workdir / "stages", _CHECKPOINT_SECONDS.value
     )
-    results = []
-    for number, (run, result) in enumerate(zip(todo, stored, strict=True), start=1):
-        if result is None:
-            print(f"\n[{number}/{len(todo)}] {run.name}", flush=True)
-            with new_scope():
-                result = _execute(run, kept)
-        results.append(result)
-    return results
+    made = steps.steps_of(missing, experiment, _UNTIL.value)
+    if _ON.value == "here":
+        new = steps.in_turn(made, kept, sys.argv[1:], new_scope)
+    else:
+        from tools.experiment.on_ray import on_cluster
 
-
-def _execute(run: Any, stages: Any) -> Any:
-    """Runs the stages of one run, up to the one asked for."""
-    from tools.experiment import runs
-
-    if _UNTIL.value == "train":
-        return runs.execute(run, stages, _logging(run))
-    stages.initial(run.arm, run.seed)
-    if _UNTIL.value == "teacher":
-        runs.prepared_teacher(stages, run.arm)
-    return None
+        new = on_cluster(made, kept, sys.argv[1:], _ADDRESS.value)
+    results = [stored[run.name] or new.get(run.name) for run in todo]
+    return [result for result in results if result]
 
 
 def _scopes(strategy: str) -> Callable[[], Any]:
@@ -124,12 +126,20 @@ def _scopes(strategy: str) -> Callable[[], Any]:
     return tf.distribute.MirroredStrategy([device.name for device in devices]).scope
 
 
-def _logging(run: Any) -> list:
+def _one_device() -> Callable[[], Any]:
+    """What this process is while tasks elsewhere train: without accelerators."""
     import keras
 
-    if keras.backend.backend() != "tensorflow":
-        return []
-    return [keras.callbacks.TensorBoard(run.workdir / "logs" / run.name)]
+    if _STRATEGY.value == "mirrored":
+        raise ValueError(
+            "Tasks of a cluster have one device each. Received: --on=ray "
+            "--strategy=mirrored. Leave one of them out."
+        )
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")  # the tasks need their memory
+    return contextlib.nullcontext
 
 
 if __name__ == "__main__":

@@ -131,3 +131,10 @@ class Arm:
             "grouped": self.grouped,
             **budget,
         }
+
+
+def search_of(arm: Arm) -> Arm:
+    """The arm whose search this one takes; DHP's fresh weights are drawn after it."""
+    if arm.method is None or arm.kind != "dhp":
+        return arm
+    return dataclasses.replace(arm, method=arm.method.replace(weights="generated"))

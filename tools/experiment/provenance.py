@@ -6,15 +6,22 @@ import pathlib
 import platform
 import re
 import sys
+from collections.abc import Sequence
 
 import keras
 
 
-def circumstances(module: str) -> dict[str, str]:
-    """Command, machine and date of a run, for the record; absolute paths left out."""
-    arguments = [re.sub("=[/~].*", "=PATH", a) for a in sys.argv[1:] if "data_dir" not in a]
+def circumstances(module: str, arguments: Sequence[str] | None = None) -> dict[str, str]:
+    """Command, machine and date of a run, for the record; absolute paths left out.
+
+    Args:
+        module: the command.
+        arguments: what it was given; None for those of this process.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    shown = [re.sub("=[/~].*", "=PATH", a) for a in given if "data_dir" not in a]
     return {
-        "command": " ".join([f"python -m {module}", *arguments]),
+        "command": " ".join([f"python -m {module}", *shown]),
         "machine": machine(),
         "date": datetime.date.today().isoformat(),
     }

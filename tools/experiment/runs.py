@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -88,8 +89,18 @@ def identity(settings: Settings, arm: Arm, data: str) -> dict[str, Any]:
     return json.loads(json.dumps(values))
 
 
-def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
-    """Trains an arm's network, saves it and writes the result file."""
+def execute(
+    run: Run,
+    stages: Stages,
+    callbacks: list[Any],
+    arguments: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Trains an arm's network, saves it and writes the result file.
+
+    Args:
+        callbacks: of the training.
+        arguments: of the command, for the record; None for those of this process.
+    """
     settings, pictures = stages.settings, stages.pictures
     own = identity(settings, run.arm, pictures.fingerprint)
     model, search = stages.initial(run.arm, run.seed)
@@ -113,7 +124,7 @@ def execute(run: Run, stages: Stages, callbacks: list[Any]) -> dict[str, Any]:
         "train_seconds": round(kept.seconds, 1),
         "format": FORMAT,
         "settings": own,
-        **circumstances("tools.train"),
+        **circumstances("tools.train", arguments),
     }
     write_text(run.result_file, json.dumps(result, indent=1) + "\n")
     kept.remove()

@@ -20,7 +20,7 @@ import numpy as np
 
 import tf_hetero
 from tf_hetero.files import save_model, write_text
-from tools.experiment.arms import Arm
+from tools.experiment.arms import Arm, search_of
 from tools.experiment.checkpoints import Checkpoint
 from tools.experiment.identity import devices, file_digest, is_whole, read_record
 from tools.experiment.networks import build_network, check_fits, new_network
@@ -54,12 +54,13 @@ class Stages:
 
     def initial(self, arm: Arm, seed: int) -> tuple[keras.Model, dict[str, Any]]:
         """An arm's network before training, and the record of how it was found."""
+        searched = search_of(arm)
         read = set(_OF_SEARCHES) - set(self.settings.unread)
         settings = dataclasses.asdict(self.settings)
         depends = {
             **{name: settings[name] for name in sorted(read)},
             **self._circumstances(),
-            **arm.identity,
+            **searched.identity,
         }
         path = self.settings.pretrained
         if arm.after:
@@ -72,18 +73,14 @@ class Stages:
                 f"{arm.kind} searches a trained network. Received: pretrained=''. Give a "
                 ".keras file with --config.pretrained=PATH, or an arm with `after`."
             )
-        fresh = arm.kind == "dhp" and depends["weights"] == "fresh"
-        if arm.method is not None and fresh:  # fresh ones share the search
-            arm = dataclasses.replace(arm, method=arm.method.replace(weights="generated"))
-            depends |= arm.identity
         checkpoint = self.checkpoint(f"search-{arm.name}-seed{seed}", depends)
         network, record = self._kept(
             f"{arm.kind}-seed{seed}",
             depends,
-            lambda: self._searched(arm, seed, trained, checkpoint),
+            lambda: self._searched(searched, seed, trained, checkpoint),
         )
         checkpoint.remove()
-        if fresh:
+        if searched != arm:
             keras.utils.set_random_seed(seed)
             network = _drawn_anew(network)
         return network, record
