@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from reference import ROOT
+from two_devices import run_on_two_devices
 
 import tf_hetero as th
 from tf_hetero import models
@@ -74,6 +75,30 @@ def test_examples_of_a_page_run(page, tmp_path, monkeypatch):
     names = small_world(tf)
     for block in blocks(page):
         exec(compile(shortened(block), page, "exec"), names)
+
+
+LOOPS = """
+keras.utils.set_random_seed(0)
+rng = np.random.default_rng(0)
+x, y = rng.random((256, 8, 8, 3), "float32"), rng.integers(10, size=256)
+for strategy in ("OneDeviceStrategy('CPU:0')", "MirroredStrategy(['CPU:0', 'CPU:1'])"):
+    keras.utils.set_random_seed(0)
+    names = {"x": x, "y": y}
+    exec(sys.argv[1].replace("MirroredStrategy()", strategy), names)
+    assert names["strategy"].num_replicas_in_sync == len(results) + 1
+    results.append(names["small"])
+one, two = ([np.array(w) for w in small.weights] for small in results)
+assert [w.shape for w in one] == [w.shape for w in two]
+for ours, theirs in zip(two, one):
+    np.testing.assert_allclose(ours, theirs, atol=1e-5 * max(1, np.abs(theirs).max()))
+"""
+
+
+def test_a_loop_of_ones_own_gives_the_same_on_two_devices():
+    """The same widths exactly, the same weights up to rounding."""
+    pytest.importorskip("tensorflow")
+    (block,) = blocks("docs/scale.md")
+    assert run_on_two_devices(LOOPS, block).count("\n") == 8
 
 
 def test_pages_have_examples():
