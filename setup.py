@@ -24,6 +24,7 @@ EXTRAS = {
     "tfmot": ["tensorflow-model-optimization", "tf_keras>=2.21"],
     "onnx": ["onnxruntime>=1.20", "tf2onnx>=1.17"],
     "serve": ["absl-py", "aiohttp>=3.14"],
+    "jax": ["jax>=0.5"],
     "ray": ["ray[default]>=2.50"],
     "hub": ["keras-hub>=0.32"],
     "zoo": [  # what tools.coverage --third_party proves
@@ -44,6 +45,7 @@ EXTRAS["test"] = [
     *EXTRAS["all"],
     *EXTRAS["docs"],
     "build>=1.2",
+    *EXTRAS["jax"],
     *EXTRAS["ray"],
     "cogapp>=3.4",
     "hypothesis>=6.100",

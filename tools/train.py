@@ -11,6 +11,9 @@ With --on=ray each stage is a task of a Ray cluster, as many at once as there ar
 GPUs). --address=local, the default, makes a cluster of this machine, --address=auto finds
 the one that it belongs to; all its nodes must see WORKDIR and have this checkout, and the
 data, in the same place.
+
+With KERAS_BACKEND=jax and --strategy=data_parallel one training runs on all devices, of all
+processes that KERAS_DISTRIBUTION_JOB_ADDRESSES, ..._NUM_PROCESSES and ..._PROCESS_ID name.
 """
 
 import contextlib
@@ -28,6 +31,7 @@ except ImportError as missing:
         "pip install -e '.[train]'."
     ) from missing
 
+from tools.experiment import workers
 from tools.experiment.commands import claimed, ending
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment.")
@@ -49,8 +53,9 @@ _CHECKPOINT_SECONDS = flags.DEFINE_float(
 _STRATEGY = flags.DEFINE_enum(
     "strategy",
     "auto",
-    ["auto", "mirrored", "none"],
-    "auto: mirrored where several devices are visible.",
+    ["auto", "mirrored", "data_parallel", "none"],
+    "auto: mirrored where TensorFlow sees several devices. data_parallel: JAX, on all "
+    "devices of all processes.",
 )
 
 
@@ -58,24 +63,40 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"Unknown arguments: {argv[1:]}")
     logging.set_verbosity(logging.WARNING)
-    from tools.experiment import runs, settings, summaries
+    from tools.experiment import settings
 
     with ending("Finished runs are kept; the same command goes on."):
         experiment = settings.resolve(_CONFIG.value)
+        workers.check(_STRATEGY.value)
         workdir = pathlib.Path(_WORKDIR.value).absolute()
         results = pathlib.Path(_RESULTS.value or workdir / "results").absolute()
-        chosen = _ARMS.value or [arm.name for arm in experiment.arms]
-        chosen = sorted(chosen, key=lambda name: bool(experiment.arm(name).after))
-        todo = [
-            runs.Run(experiment.arm(name), seed, results, workdir)
-            for seed in experiment.seeds
-            for name in chosen
-        ]
-        with claimed(workdir, "--workdir"):
-            finished = _finish(todo, experiment)
-    if _UNTIL.value == "train":
-        text = summaries.write(finished, workdir)
+        with workers.own_folders(workdir, results) as own:
+            text = _sweep(_runs(experiment, *own), experiment)
+    if text:
         print(f"\n{text}\nEverything is in {_WORKDIR.value}/")
+
+
+def _runs(experiment: Any, workdir: pathlib.Path, results: pathlib.Path) -> list:
+    """All runs, those that begin after others behind these."""
+    from tools.experiment import runs
+
+    chosen = _ARMS.value or [arm.name for arm in experiment.arms]
+    chosen = sorted(chosen, key=lambda name: bool(experiment.arm(name).after))
+    return [
+        runs.Run(experiment.arm(name), seed, results, workdir)
+        for seed in experiment.seeds
+        for name in chosen
+    ]
+
+
+def _sweep(todo: list, experiment: Any) -> str:
+    """Makes what is missing up to the last stage; tables, if that is the training."""
+    from tools.experiment import summaries
+
+    workdir = todo[0].workdir
+    with claimed(workdir, "--workdir"):
+        finished = _finish(todo, experiment)
+    return summaries.write(finished, workdir) if _UNTIL.value == "train" else ""
 
 
 def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
@@ -85,6 +106,8 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
 
     new_scope = _scopes(_STRATEGY.value) if _ON.value == "here" else _one_device()
     pictures = task_of(experiment).load()
+    if _STRATEGY.value == "data_parallel":
+        workers.check_divided(experiment, pictures)
     with new_scope():
         stored = {
             r.name: runs.stored_result(r, experiment, pictures.fingerprint) for r in todo
@@ -93,9 +116,9 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
     if not missing:
         print(f"All {len(todo)} runs are in {todo[0].results}/ already.")
         return [result for result in stored.values() if result]
-    kept = stages.Stages(
-        experiment, pictures, todo[0].workdir / "stages", _CHECKPOINT_SECONDS.value
-    )
+    # Many processes have no clock in common: they keep every epoch.
+    every = _CHECKPOINT_SECONDS.value if workers.count() == 1 else 0.0
+    kept = stages.Stages(experiment, pictures, todo[0].workdir / "stages", every)
     made = steps.steps_of(missing, experiment, _UNTIL.value)
     if _ON.value == "here":
         new = steps.in_turn(made, kept, sys.argv[1:], new_scope)
@@ -108,13 +131,15 @@ def _finish(todo: list, experiment: Any) -> list[dict[str, Any]]:
 
 
 def _scopes(strategy: str) -> Callable[[], Any]:
-    """Makes scopes of one MirroredStrategy, where there is something to mirror.
+    """Makes scopes of one distribution, where there is something to distribute.
 
     One strategy serves all runs: a second one in the same process would take
     over the collective keys of the first.
     """
     import keras
 
+    if strategy == "data_parallel":
+        return workers.Divided().scope
     if strategy == "none" or keras.backend.backend() != "tensorflow":
         return contextlib.nullcontext
     import tensorflow as tf
@@ -130,10 +155,10 @@ def _one_device() -> Callable[[], Any]:
     """What this process is while tasks elsewhere train: without accelerators."""
     import keras
 
-    if _STRATEGY.value == "mirrored":
+    if _STRATEGY.value not in ("auto", "none"):
         raise ValueError(
             "Tasks of a cluster have one device each. Received: --on=ray "
-            "--strategy=mirrored. Leave one of them out."
+            f"--strategy={_STRATEGY.value}. Leave one of them out."
         )
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -143,5 +168,6 @@ def _one_device() -> Callable[[], Any]:
 
 
 if __name__ == "__main__":
+    workers.join()  # before a config makes an optimizer, and with it JAX its devices
     flags.mark_flags_as_required(["config", "workdir"])
     app.run(main)

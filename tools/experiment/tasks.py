@@ -19,6 +19,7 @@ from tf_hetero.datasets.patches import Patches
 from tf_hetero.restoration.quality import psnr, ssim
 from tf_hetero.restoration.tiling import restore
 from tools.experiment.settings import Settings, tested_epochs
+from tools.experiment.workers import undivided
 
 # The papers count restoration networks on pictures of this size.
 COUNTED_SIDE = 128
@@ -109,6 +110,8 @@ class Classification(Task):
 
     def validation(self, data: datasets.Pictures) -> dict[str, Any]:
         batches = data.test_batches(512)
+        if keras.distribution.distribution() is not None:
+            return {"callbacks": [WholeBatches(batches, self._tested())]}
         return {"validation_data": batches, "validation_freq": self._tested()}
 
     def measured(
@@ -123,7 +126,8 @@ class Classification(Task):
         if not wanted:
             return {"accuracy": history["val_accuracy"][-1]}
         model.compile(loss=self.loss, metrics=wanted)
-        found = model.evaluate(data.test_batches(512), verbose=0, return_dict=True)
+        with undivided():
+            found = model.evaluate(data.test_batches(512), verbose=0, return_dict=True)
         names = [name for name in ("accuracy", "top5") if name in found]
         last = {"accuracy": history["val_accuracy"][-1]} if history else {}
         return last | {name: round(found[name], 5) for name in names}
@@ -195,6 +199,26 @@ class Restoration(Task):
         """Each picture of a test set: the input, what is made of it, and the truth."""
         for x, truth in data.pairs(name):
             yield x, restore(model, x, _TILE) * (WHITE / data.white), truth
+
+
+class WholeBatches(keras.callbacks.Callback):
+    """Adds what a model reaches on test batches of any size to the logs of some epochs.
+
+    Args:
+        batches: the test batches.
+        epochs: after which ones, counted from 1.
+    """
+
+    def __init__(self, batches: Any, epochs: list[int]) -> None:
+        super().__init__()
+        self._batches, self._epochs = batches, epochs
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        if epoch + 1 not in self._epochs or logs is None:
+            return
+        with undivided():
+            found = self.model.evaluate(self._batches, verbose=0, return_dict=True)
+        logs |= {f"val_{name}": value for name, value in found.items()}
 
 
 class WholePictures(keras.callbacks.Callback):
