@@ -7,6 +7,8 @@ the command runs only what is missing. A run has three stages: the search for th
 widths, the teacher of a distillation, the training. With --until=search only the
 first is done and kept in WORKDIR/stages, so that training can go on elsewhere.
 
+--dry_run prints the stages, and what each takes, without data and without work.
+
 With --on=ray each stage is a task of a Ray cluster, as many at once as there are cores (or
 GPUs). --address=local, the default, makes a cluster of this machine, --address=auto finds
 the one that it belongs to; all its nodes must see WORKDIR and have this checkout, and the
@@ -44,6 +46,9 @@ _ON = flags.DEFINE_enum(
     "on", "here", ["here", "ray"], "This process, or tasks of a Ray cluster."
 )
 _ADDRESS = flags.DEFINE_string("address", "local", "Of the cluster, with --on=ray.")
+_DRY_RUN = flags.DEFINE_bool(
+    "dry_run", False, "Only print what would be made, and what that takes."
+)
 _UNTIL = flags.DEFINE_enum(
     "until", "train", ["search", "teacher", "train"], "The last stage that is run."
 )
@@ -70,6 +75,9 @@ def main(argv: list[str]) -> None:
         workers.check(_STRATEGY.value)
         workdir = pathlib.Path(_WORKDIR.value).absolute()
         results = pathlib.Path(_RESULTS.value or workdir / "results").absolute()
+        if _DRY_RUN.value:
+            print(_plan(_runs(experiment, workdir, results), experiment))
+            return
         with workers.own_folders(workdir, results) as own:
             text = _sweep(_runs(experiment, *own), experiment)
     if text:
@@ -87,6 +95,14 @@ def _runs(experiment: Any, workdir: pathlib.Path, results: pathlib.Path) -> list
         for seed in experiment.seeds
         for name in chosen
     ]
+
+
+def _plan(todo: list, experiment: Any) -> str:
+    """What is missing, step by step; no data are read and nothing is written."""
+    from tools.experiment import plans, steps
+
+    missing = [run for run in todo if not run.result_file.exists()]
+    return plans.plan(steps.steps_of(missing, experiment, _UNTIL.value), experiment)
 
 
 def _sweep(todo: list, experiment: Any) -> str:
