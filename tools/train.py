@@ -70,7 +70,8 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     from tools.experiment import settings
 
-    with ending("Finished runs are kept; the same command goes on."):
+    kept = "Finished runs are kept; the same command goes on."
+    with workers.leaving(), ending(kept):
         experiment = settings.resolve(_CONFIG.value)
         workers.check(_STRATEGY.value)
         workdir = pathlib.Path(_WORKDIR.value).absolute()

@@ -69,6 +69,25 @@ def test_restoration_is_not_divided():
         workers.check_divided(restoring, None)
 
 
+@needs_jax
+@pytest.mark.parametrize("ending", ["sys.exit('too late')", "raise KeyError('late')", ""])
+def test_one_of_many_ends_at_once(ending):
+    """Without what Python does at its end, where JAX waits for the other processes."""
+    script = (
+        "import atexit, sys\n"
+        "from tools.experiment import workers\n"
+        "atexit.register(print, 'waited')\n"
+        "workers.count = lambda: int(sys.argv[1])\n"
+        f"with workers.leaving():\n    {ending or 'pass'}\n"
+    )
+    for number in (1, 2):
+        line = [sys.executable, "-c", script, str(number)]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == bool(ending)
+        assert ("waited" in done.stdout) == (number == 1 or not ending)
+        assert ("late" in done.stderr) == bool(ending)
+
+
 COMMAND = (
     *("-m", "tools.train", "--config=configs/digits_dhp.py", "--arms=baseline,dhp"),
     *("--config.seeds=(0,)", "--config.epochs=1", "--strategy=data_parallel"),

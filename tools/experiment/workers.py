@@ -14,7 +14,9 @@ import hashlib
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,6 +67,36 @@ def count() -> int:
     import jax
 
     return jax.process_count()
+
+
+@contextlib.contextmanager
+def leaving() -> Iterator[None]:
+    """Ends one of many processes at once when it fails.
+
+    The others then lose its connection and end, too; JAX would have it wait for them, and
+    them for it, for minutes.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if count() == 1:
+            raise
+        print(_last_words(error), file=sys.stderr, flush=True)
+        os._exit(1)
+
+
+def _last_words(error: BaseException) -> str:
+    import jax
+
+    if isinstance(error, SystemExit):
+        return str(error)
+    if isinstance(error, jax.errors.JaxRuntimeError):
+        reason = str(error).splitlines()[0]
+        return (
+            f"error: Processes that train together must all be there. Received: {reason}. "
+            "Epochs that ended are kept; the same command in all processes goes on."
+        )
+    return "".join(traceback.format_exception(error))
 
 
 def check_divided(settings: Settings, pictures: Any) -> None:
