@@ -17,16 +17,21 @@ from tf_hetero import datasets
 from tools.experiment import settings, workers
 
 NAMED = "KERAS_DISTRIBUTION_"
+TWO, ONE = (json.dumps({"cluster": {"worker": ["a:1", "b:1"][:n]}}) for n in (2, 1))
 needs_jax = pytest.mark.skipif(
     importlib.util.find_spec("jax") is None, reason="JAX is not installed: extra 'jax'"
 )
 
 
 @pytest.mark.parametrize("strategy", ["auto", "mirrored", "none"])
-@pytest.mark.parametrize("variable", ["TF_CONFIG", f"{NAMED}PROCESS_ID"])
-def test_many_processes_never_train_everything_each(strategy, variable, monkeypatch):
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("TF_CONFIG", TWO), ("TF_CONFIG", "{"), (f"{NAMED}PROCESS_ID", "1")],
+)
+def test_many_processes_never_train_everything_each(strategy, variable, value, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", ONE)
     workers.check(strategy)
-    monkeypatch.setenv(variable, "1")
+    monkeypatch.setenv(variable, value)
     message = rf"KERAS_BACKEND=jax.*Received: --strategy={strategy}.*\['{variable}'\]"
     with pytest.raises(ValueError, match=message):
         workers.check(strategy)
@@ -40,7 +45,7 @@ def test_data_parallel_is_for_jax(monkeypatch):
     workers.check("data_parallel")
     monkeypatch.setenv(f"{NAMED}PROCESS_ID", "1")
     workers.check("data_parallel")
-    monkeypatch.setenv("TF_CONFIG", "{}")
+    monkeypatch.setenv("TF_CONFIG", TWO)
     with pytest.raises(ValueError, match="TF_CONFIG"):
         workers.check("data_parallel")
 

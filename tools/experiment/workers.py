@@ -11,6 +11,7 @@ which Keras 3's `fit` fails, would compute statistics on each replica's part.
 
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -41,7 +42,13 @@ def join() -> None:
 
 def _named() -> list[str]:
     """The variables that say that this is one of many processes."""
-    return [v for v in os.environ if v.startswith(_OF_KERAS) or v == "TF_CONFIG"]
+    named = [variable for variable in os.environ if variable.startswith(_OF_KERAS)]
+    try:
+        cluster = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {})
+        others = sum(len(cluster.get(kind, ())) for kind in ("chief", "worker")) > 1
+    except ValueError:  # TensorFlow would not understand it, either
+        others = True
+    return [*named, "TF_CONFIG"] if others else named
 
 
 def check(strategy: str) -> None:
