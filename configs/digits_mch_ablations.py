@@ -31,6 +31,6 @@ def get_config():
         arms[f"begun_with_{percent}"] = {"backward_pruning": begun}
     arms |= {f"{kind}_inputs": {"inputs": kind} for kind in ("learned", "random")}
     arms["dense"] = {"network": "dense"}
-    arms |= {f"rate_{rate:g}": {"optimizer": adam(rate)} for rate in (1e-4, 1e-2)}
+    arms |= {f"rate_1e{power}": {"optimizer": adam(10.0**power)} for power in (-4, -2)}
     config.arms = arms
     return config
