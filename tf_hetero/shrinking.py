@@ -30,6 +30,8 @@ from tf_hetero.widths.counting import CostModel, Target
 from tf_hetero.widths.selection import Selector
 from tf_hetero.widths.width_rules import MOVED_WIDTHS, WidthRules
 
+_OF_TRACE = {"outputs": "shrink(trace(model, outputs={value}), ...)"}
+
 
 def shrink(
     model: Any,
@@ -55,7 +57,8 @@ def shrink(
 
     Args:
         model: a built functional or Sequential `keras.Model`, the baseline, or its
-            graph. It is not changed.
+            graph; of features whose widths may change `trace(model, outputs="free")`,
+            for methods without labels. It is not changed.
         data: a tuple of arrays `(x, y)` or `(x, y, sample_weight)`, or a
             `tf.data.Dataset` or `keras.utils.PyDataset` of such batches. LW-DNA takes
             one batch; DHP and MCH train on all of it. For `"post_training"` an array x
@@ -116,7 +119,7 @@ def shrink(
         - Model Compression via Hyper-Structure Network, section 3.
     """
     method = get(_usual(data) if method is None else method)
-    homes = {**MOVED_WIDTHS, **moved_arguments(method)}
+    homes = {**MOVED_WIDTHS, **moved_arguments(method), **_OF_TRACE}
     budgets, target = split_budgets("shrink", macs, params, more, homes)
     _check_read(method, callbacks, loss)
     if widths is not None and not isinstance(widths, WidthRules):
@@ -132,6 +135,7 @@ def shrink(
     # Widening adds blocks to grouped convolutions, whatever is removed from them later.
     baseline = trace(model, grouped if method.keeps_weights else "blocks", input_shape)
     check_plain(baseline.model)
+    _check_outputs(baseline, method)
     targets = _targets(baseline, method, data, loss, seed)
     if not budgets and method.usual_macs is not None:
         budgets = {"macs": method.usual_macs}
@@ -171,6 +175,16 @@ def _check_read(method: Method, callbacks: Sequence[Any], loss: Any) -> None:
         raise ValueError(
             f"`loss` is for a method that learns from labels. Received: loss={loss!r} for "
             f"the method {method.name!r}. Leave it out."
+        )
+
+
+def _check_outputs(baseline: ChannelGraph, method: Method) -> None:
+    """Raises `ValueError` where labels would have to fit outputs of changing widths."""
+    if baseline.outputs == "free" and method.needs_targets:
+        raise ValueError(
+            "outputs='free' is for a method without labels, as 'post_training'. Received: "
+            f"the method {method.name!r}. Find the widths of the whole classifier, and cut "
+            "the result to its features."
         )
 
 
@@ -215,4 +229,5 @@ def _searched(
     if method.keeps_weights:
         return baseline
     wide = widen(baseline, method.widening, seed=seed)
-    return with_constants(trace(wide, grouped, baseline.flat.input_shape))
+    shape = baseline.flat.input_shape
+    return with_constants(trace(wide, grouped, shape, baseline.outputs))

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from tf_hetero.data.structures import input_tensors
+from tf_hetero.graph.channel_ids import output_ids
 from tf_hetero.graph.channels import along
 from tf_hetero.graph.keras_internals import structures
 from tf_hetero.graph.tracing import trace
@@ -130,7 +131,8 @@ def masked_outputs(model, masks, inputs):
     """Outputs of the whole model with removed units silenced.
 
     Kernels get zeros where they read removed units, and layers that normalise
-    over channels take their statistics over the surviving ones.
+    over channels take their statistics over the surviving ones. Removed channels of
+    outputs, where these are free, are left out.
     """
     graph = trace(model)
     keep = graph.keep(masks)
@@ -157,8 +159,14 @@ def masked_outputs(model, masks, inputs):
             return normalized(call.operation, arguments[0], kept)
         return call.compute(arguments)
 
+    def kept_channels(value, ids):
+        ids, value = along(ids, -1), keras.ops.convert_to_numpy(value)
+        return value if ids is None else value[..., keep[graph.units(ids)]]
+
     with keras.StatelessScope(state_mapping=list(values.values())):
-        return graph.flat.run(input_tensors(graph.flat, inputs), run)
+        outputs = graph.flat.run(input_tensors(graph.flat, inputs), run)
+    kept = map(kept_channels, keras.tree.flatten(outputs), output_ids(graph))
+    return keras.tree.pack_sequence_as(outputs, list(kept))
 
 
 def normalized(layer, x, keep):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from keras import tree
 
 from tf_hetero.graph.calls import FlatGraph
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Ids, Site
@@ -60,7 +61,9 @@ class ChannelIds:
         if ids is not None:
             self._frozen.append((ids.ravel(), reason))
 
-    def resolve(self, sites: Sequence[Site], flat: FlatGraph, grouped: str) -> ChannelGraph:
+    def resolve(
+        self, sites: Sequence[Site], flat: FlatGraph, grouped: str, outputs: str = "frozen"
+    ) -> ChannelGraph:
         """Turns ids into units and groups once every call has been seen."""
         label = _components(self._count, self._left, self._right)
         first_ids, unit_of = np.unique(label, return_inverse=True)
@@ -72,7 +75,7 @@ class ChannelIds:
         color = _interchangeable(unit_of, frozen, _arrays(sites))
         producer_of = np.repeat(np.arange(len(self._sizes)), self._sizes)
         groups = self._groups(first_ids, unit_of, color, producer_of, reasons)
-        return ChannelGraph(groups, unit_of, tuple(sites), flat, grouped)
+        return ChannelGraph(groups, unit_of, tuple(sites), flat, grouped, outputs)
 
     def mixed(self, graph: ChannelGraph, mixing: str) -> list[int]:
         """The numbers of the splits of which ids are frozen for reasons of mixing."""
@@ -108,6 +111,22 @@ class ChannelIds:
                 )
             )
         return tuple(groups)
+
+
+def regrouped(graph: ChannelGraph, groups: tuple[ChannelGroup, ...]) -> ChannelGraph:
+    """The same graph with other groups of the same units."""
+    same = graph.unit_of, graph.sites, graph.flat, graph.grouped, graph.outputs
+    return ChannelGraph(groups, *same)
+
+
+def output_ids(graph: ChannelGraph) -> list[Ids | None]:
+    """The id array of each output of the model; None where it has none."""
+    made = {
+        tensor.key: ids
+        for site in graph.sites
+        for tensor, ids in zip(site.call.outputs, site.outcome.outputs, strict=True)
+    }
+    return [made.get(tensor.key) for tensor in tree.flatten(graph.flat.outputs)]
 
 
 def _components(count: int, left: list[Ids], right: list[Ids]) -> np.ndarray:

@@ -227,7 +227,7 @@ class ChannelGraph:
         unit_of: array that maps an id to its unit.
         sites: tuple of `Site`, one for each call.
         flat: the model as a list of calls (`tf_hetero.graph.calls.FlatGraph`).
-        grouped: how convolutions with several groups shrink, as `trace` was told.
+        grouped, outputs: as `trace` was told.
 
     Example:
 
@@ -245,12 +245,13 @@ class ChannelGraph:
         sites: tuple[Site, ...],
         flat: FlatGraph,
         grouped: str,
+        outputs: str,
     ) -> None:
         self.groups = groups
         self.unit_of = unit_of
         self.sites = sites
         self.flat = flat
-        self.grouped = grouped
+        self.grouped, self.outputs = grouped, outputs
         self.num_units = sum(group.size for group in groups)
         self.group_of = np.empty(self.num_units, dtype=np.int64)
         for index, group in enumerate(groups):
@@ -281,9 +282,8 @@ class ChannelGraph:
 
     def multiplicity(self, ids: Ids) -> np.ndarray:
         """How often each unit of each group occurs in `ids`, group by group."""
-        occurrences = np.bincount(
-            self.group_of[self.unit_of[ids.ravel()]], minlength=len(self.groups)
-        )
+        groups = self.group_of[self.unit_of[ids.ravel()]]
+        occurrences = np.bincount(groups, minlength=len(self.groups))
         return occurrences / np.array([group.size for group in self.groups])
 
     def keep(self, masks: Masks) -> np.ndarray:

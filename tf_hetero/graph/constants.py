@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_hetero.graph.channel_ids import regrouped
 from tf_hetero.graph.channels import ChannelGraph, Site
 
 CONSTANT_KERNEL = "a kernel that is not trained"
@@ -39,4 +40,4 @@ def with_constants(graph: ChannelGraph) -> ChannelGraph:
         else group
         for group in graph.groups
     )
-    return ChannelGraph(groups, graph.unit_of, graph.sites, graph.flat, graph.grouped)
+    return regrouped(graph, groups)

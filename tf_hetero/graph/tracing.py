@@ -9,7 +9,7 @@ import numpy as np
 from keras import tree
 
 from tf_hetero.graph.calls import Call, FlatGraph, constants
-from tf_hetero.graph.channel_ids import ChannelIds
+from tf_hetero.graph.channel_ids import ChannelIds, regrouped
 from tf_hetero.graph.channels import ChannelGraph, Ids, Outcome, Site, Weight
 from tf_hetero.graph.flattening import flatten, flatten_function
 from tf_hetero.graph.opening import ClosedLayer, open_function
@@ -26,12 +26,16 @@ from tf_hetero.graph.rules.base import (
 from tf_hetero.graph.shapes import on_shapes
 
 GROUPED = ("auto", "blocks", "positions")
+OUTPUTS = ("frozen", "free")
 # Query, key and value, heads and channels: a split has no more than three axes.
 _FURTHER_PLACES = 1, 2
 
 
 def trace(
-    model: Any, grouped: str | None = None, input_shape: Sequence | None = None
+    model: Any,
+    grouped: str | None = None,
+    input_shape: Sequence | None = None,
+    outputs: str | None = None,
 ) -> ChannelGraph:
     """Names every channel of a model and finds which belong together.
 
@@ -43,14 +47,17 @@ def trace(
     Args:
         model: a built functional or Sequential `keras.Model`. Nested models are
             inlined, and a layer that is called twice is one layer. A `ChannelGraph`
-            is returned as it is, unless another `grouped` or an `input_shape` is
-            asked for, for which its model is traced.
+            is returned as it is, unless another `grouped` or `outputs`, or an
+            `input_shape` is asked for, for which its model is traced.
         grouped: how convolutions with 1 < groups < channels can shrink:
             `"blocks"` drops whole convolution groups, `"positions"` the same
             position in every group, `"auto"` (the default) takes positions where a
             group is wider than there are groups.
         input_shape: shape of one example (a list of shapes for several inputs), to
             count operations where the model leaves a spatial size open.
+        outputs: `"frozen"` (the default) keeps the widths of the model's outputs,
+            `"free"` lets them shrink as any others: for features, which something
+            reads that is built from the widths it finds.
 
     Returns:
         A `ChannelGraph`. Its `groups` are `ChannelGroup(name, size, layers,
@@ -60,7 +67,7 @@ def trace(
     Raises:
         ValueError: if the model is not functional or not built, has channels
             on the first axis, does not take inputs of `input_shape`, or if
-            `grouped` is not one of the three.
+            `grouped` or `outputs` is none of those named.
 
     Example:
 
@@ -80,16 +87,24 @@ def trace(
     """
     if grouped not in (None, *GROUPED):
         raise ValueError(f"`grouped` must be one of {GROUPED}. Received: {grouped!r}")
+    if outputs not in (None, *OUTPUTS):
+        raise ValueError(f"`outputs` must be one of {OUTPUTS}. Received: {outputs!r}")
     if isinstance(model, ChannelGraph):
         same = grouped in (None, model.grouped) or not _has_grouped_kernels(model)
-        if same and input_shape is None:
+        if same and input_shape is None and outputs in (None, model.outputs):
             return model
         input_shape = model.flat.input_shape if input_shape is None else input_shape
-        model, grouped = model.model, grouped or model.grouped
+        grouped, outputs = grouped or model.grouped, outputs or model.outputs
+        model = model.model
     flat = flatten(model)
     if input_shape is not None:
         flat = on_shapes(flat, input_shape)
-    return _traced(flat, grouped or "auto")
+    return _traced(flat, grouped or "auto", outputs or "frozen")
+
+
+def trace_again(model: Any, graph: ChannelGraph) -> ChannelGraph:
+    """Traces a model as another one was traced."""
+    return trace(model, graph.grouped, graph.flat.input_shape, graph.outputs)
 
 
 def flat_graph(model: Any) -> FlatGraph:
@@ -105,26 +120,26 @@ def _has_grouped_kernels(graph: ChannelGraph) -> bool:
     )
 
 
-def _traced(flat: FlatGraph, grouped: str) -> ChannelGraph:
+def _traced(flat: FlatGraph, grouped: str, outputs: str) -> ChannelGraph:
     """The graph; what is mixed along one axis of a split stays apart along another.
 
     Attention written with Dense and Reshape sums over the channels of a head, which
     freezes these; heads are free there.
     """
-    graph, ids = _traced_once(flat, grouped, {})
+    graph, ids = _traced_once(flat, grouped, outputs, {})
     mixed = ids.mixed(graph, MIXING)
     places: dict[int, int] = {}
     for place in (*_FURTHER_PLACES, 0):
         if not mixed:
             break
         places |= dict.fromkeys(mixed, place)
-        graph, ids = _traced_once(flat, grouped, places)
+        graph, ids = _traced_once(flat, grouped, outputs, places)
         mixed = [number for number in ids.mixed(graph, MIXING) if number in mixed]
     return _left_whole(graph)
 
 
 def _traced_once(
-    flat: FlatGraph, grouped: str, places: Mapping[int, int]
+    flat: FlatGraph, grouped: str, outputs: str, places: Mapping[int, int]
 ) -> tuple[ChannelGraph, ChannelIds]:
     ids = ChannelIds(places)
     tracer = _Tracer(ids, grouped)
@@ -132,10 +147,10 @@ def _traced_once(
         frozen_tensor(ids, tensor.shape, tensor.maker, INPUT)
         for tensor in tree.flatten(flat.inputs)
     ]
-    outputs = flat.run(inputs, tracer)
-    for array in tree.flatten(outputs):
+    made = flat.run(inputs, tracer)
+    for array in tree.flatten(made) if outputs == "frozen" else ():
         ids.freeze(array, OUTPUT)
-    return ids.resolve(tracer.sites, flat, grouped), ids
+    return ids.resolve(tracer.sites, flat, grouped, outputs), ids
 
 
 def _left_whole(graph: ChannelGraph) -> ChannelGraph:
@@ -158,7 +173,7 @@ def _left_whole(graph: ChannelGraph) -> ChannelGraph:
         else dataclasses.replace(group, frozen=NO_LATENTS)
         for group in graph.groups
     )
-    return ChannelGraph(groups, graph.unit_of, graph.sites, graph.flat, graph.grouped)
+    return regrouped(graph, groups)
 
 
 class _Tracer:

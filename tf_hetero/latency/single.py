@@ -14,7 +14,7 @@ from keras import tree
 from tf_hetero.deployment.runtimes import Runtime
 from tf_hetero.graph.channels import ChannelGraph
 from tf_hetero.graph.keras_internals import seeded_initializers
-from tf_hetero.graph.tracing import trace
+from tf_hetero.graph.tracing import trace, trace_again
 from tf_hetero.latency import measure_files
 from tf_hetero.latency.features import key_of, terms_of
 from tf_hetero.surgery.rebuilding import Builder, rebuild
@@ -114,7 +114,7 @@ def at_widths(graph: ChannelGraph, kept: np.ndarray) -> ChannelGraph:
     """The model anew, with other widths and fresh weights."""
     with seeded_initializers(0):
         model = rebuild(graph, kept).model
-    return trace(model, graph.grouped, graph.flat.input_shape)
+    return trace_again(model, graph)
 
 
 def drawn_widths(

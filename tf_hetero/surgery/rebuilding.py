@@ -16,7 +16,7 @@ from tf_hetero.graph.calls import Block, Call, fill, named_weights, predicted
 from tf_hetero.graph.channels import ChannelGraph, Ids, Site, resolved
 from tf_hetero.graph.keras_internals import maker_name, output_names, structures, sublayers
 from tf_hetero.graph.remaking import in_one_line, made_again
-from tf_hetero.graph.tracing import trace
+from tf_hetero.graph.tracing import trace, trace_again
 from tf_hetero.surgery.nesting import Nesting, told, with_names
 
 _HALF = ("float16", "bfloat16")
@@ -65,7 +65,7 @@ def in_float32(graph: ChannelGraph) -> ChannelGraph:
     whole = np.ones(graph.num_units, bool)
     rebuilt = rebuild(graph, whole, float32=True)
     copy_weights(rebuilt, graph, whole)
-    return trace(rebuilt.model, graph.grouped, graph.flat.input_shape)
+    return trace_again(rebuilt.model, graph)
 
 
 def float32_model(model: Any) -> Any:

@@ -11,14 +11,18 @@ from tf_hetero.graph.tracing import trace
 from tf_hetero.surgery.rebuilding import copy_weights, rebuild
 from tf_hetero.surgery.running import check_runs
 
+_OF_TRACE = {
+    name: f"strip(trace(model, {name}={{value}}), masks)" for name in ("grouped", "outputs")
+}
+
 
 def strip(model: Any, masks: Masks, **moved: Any) -> keras.Model:
     """Removes channels: a smaller model with the surviving weights.
 
     Args:
         model: a built functional or Sequential `keras.Model`, or its graph: the one
-            that the masks were made with, if it was traced with another `grouped`
-            than the default. It is not changed.
+            that the masks were made with, if it was traced with another `grouped` or
+            `outputs` than the default. It is not changed.
         masks: `{group name: boolean array}` with one element a unit, True where
             the unit survives. Groups that are not named are kept whole.
 
@@ -46,7 +50,7 @@ def strip(model: Any, masks: Masks, **moved: Any) -> keras.Model:
     References:
         - Differentiable Meta Pruning via HyperNetworks, section 3.3.
     """
-    refuse("strip", moved, {"grouped": "strip(trace(model, grouped={value}), masks)"})
+    refuse("strip", moved, _OF_TRACE)
     graph = trace(model)
     keep = graph.keep(masks)
     _warn_of_what_is_lost(graph.model)

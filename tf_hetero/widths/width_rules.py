@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import tree
 
 from tf_hetero.graph.arguments import check_types, check_whole
+from tf_hetero.graph.channel_ids import output_ids
 from tf_hetero.graph.channels import ChannelGraph, ChannelGroup, Ids, Site, Weight
 from tf_hetero.graph.patterns import as_patterns
 
@@ -240,14 +240,7 @@ def classifiers(graph: ChannelGraph) -> list[Site]:
     A Dense layer, or a convolution on 1x1 pixels, whose units are those of a
     model output. Its kernel is one, which an attention's is not.
     """
-    made = {
-        tensor.key: ids
-        for site in graph.sites
-        for tensor, ids in zip(site.call.outputs, site.outcome.outputs, strict=True)
-        if ids is not None
-    }
-    keys = [tensor.key for tensor in tree.flatten(graph.flat.outputs)]
-    units = [np.unique(graph.units(made[key])) for key in keys if key in made]
+    units = [np.unique(graph.units(ids)) for ids in output_ids(graph) if ids is not None]
     outputs = np.concatenate(units) if units else np.array([], int)
     found = []
     for site in graph.sites:

@@ -11,7 +11,7 @@ import numpy as np
 from tf_hetero.data.batching import steps_of_an_epoch
 from tf_hetero.graph.arguments import check_at_least, check_choice, check_types, check_whole
 from tf_hetero.graph.channels import ChannelGraph, Masks
-from tf_hetero.graph.tracing import trace
+from tf_hetero.graph.tracing import trace_again
 from tf_hetero.methods.base import (
     Generated,
     Problem,
@@ -138,7 +138,7 @@ class DHP(Generated):
         hyper = reparameterize(
             problem.graph, self.embedding_dim, self.from_weights, seed=problem.seed
         )
-        graph = trace(hyper, problem.graph.grouped, problem.graph.flat.input_shape)
+        graph = trace_again(hyper, problem.graph)
         every = self._check_every(problem)
         stop = StopAtBudget(
             **problem.budgets,
