@@ -18,7 +18,7 @@ import tf_hetero
 # From the bottom up: a room imports only what stands before it.
 ROOMS = """
 version extras files datasets hypernetwork proximal graph data widths surgery methods
-report deployment latency restoration tfmot shrinking testing models cli
+report deployment latency restoration tracking tfmot shrinking testing models cli
 """.split()
 # Data sets and networks know nothing of channels.
 ALONE = {"models": {"models"}, "datasets": {"datasets", "extras"}}
