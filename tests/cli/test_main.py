@@ -103,6 +103,7 @@ def test_how_commands_end(monkeypatch, error, ending):
         "compare": "a b",
         "latency": "measure --model=a --out=c",
         "restore": "--model=a --pictures=b --out=c",
+        "track": "--model=a --frames=b --box=1,2,3,4 --out=c",
     }
     for name, module in COMMANDS.items():
         monkeypatch.setattr(module, "run", failing)

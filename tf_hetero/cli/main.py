@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from absl import logging
 
-from tf_hetero.cli import compare, export, latency, restore, shrink
+from tf_hetero.cli import compare, export, latency, restore, shrink, track
 from tf_hetero.version import __version__
 
 COMMANDS = {
@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": compare,
     "latency": latency,
     "restore": restore,
+    "track": track,
 }
 
 
