@@ -37,7 +37,11 @@ EXTRAS = {
     ],
     "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6", "mkdocstrings[python]>=1.0"],
     "gpu": ["tensorflow[and-cuda]>=2.21"],
-    "neighbours": ["torch-pruning>=1.6", "torchvision"],
+    "neighbours": [
+        "opencv-contrib-python-headless>=4.9",
+        "torch-pruning>=1.6",
+        "torchvision",
+    ],
 }
 # What runs on any machine; the others are large, or for some machines or people only.
 EXTRAS["all"] = [p for extra in ("train", "tfmot", "onnx", "serve") for p in EXTRAS[extra]]
