@@ -74,7 +74,9 @@ def test_each_model_is_traced_once(method, models, monkeypatch):
     traced, generated = [], []
     whole = tracing._traced
     monkeypatch.setattr(
-        tracing, "_traced", lambda flat, how: traced.append(flat.model) or whole(flat, how)
+        tracing,
+        "_traced",
+        lambda flat, *how: traced.append(flat.model) or whole(flat, *how),
     )
     layer = th.methods.dhp.layers.HyperLayer
     make = layer.generated_kernel
