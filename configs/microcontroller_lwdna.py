@@ -18,7 +18,10 @@ Found with seed 0 (`--until=search`, two cores of an Intel Xeon with AVX-512, 20
     | lwdna   |         7.49 |      96.1 |          98.8 |
 
 Uniform widths spend the file and nothing else; LW-DNA spends all three budgets, with wide
-layers where pictures are large and parameters few. Accuracies were not measured yet.
+layers where pictures are large and parameters few. Accuracies of seed 0 on the 2,000 test
+pictures (AMD EPYC, 2026-11-28, `results/microcontroller`; --config.seeds="(0,)"): the
+network of 314 kB 69.4 %, uniform widths 55.6 %, LW-DNA 69.65 %. One seed; the same command
+without seeds runs three.
 """
 
 from tools.experiment.settings import default_config
