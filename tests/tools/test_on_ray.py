@@ -170,6 +170,7 @@ def test_a_cluster_makes_what_one_process_makes(tmp_path):
 
 
 @needs_ray
+@pytest.mark.long
 @pytest.mark.command
 def test_what_is_finished_stays_when_a_sweep_is_interrupted(tmp_path):
     process = start(tmp_path, "--on=ray", "--arms=baseline", "--config.epochs=100")
@@ -193,6 +194,7 @@ def test_what_is_finished_stays_when_a_sweep_is_interrupted(tmp_path):
 
 
 @needs_ray
+@pytest.mark.long
 @pytest.mark.command
 def test_one_failure_ends_what_needs_it_alone(tmp_path):
     """An arm after one that was not trained, beside one that needs nothing."""
