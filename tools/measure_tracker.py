@@ -43,13 +43,11 @@ def main(argv: list[str]) -> None:
 def _measure(results: pathlib.Path) -> None:
     from tf_hetero.files import write_text
     from tf_hetero.tracking.evaluation import evaluate, mean_curves
-    from tf_hetero.tracking.sequences import read_videos
+    from tf_hetero.tracking.sequences import check_named, read_videos, write_boxes
     from tools.experiment.provenance import circumstances
 
     videos = read_videos(_VIDEOS.value, _LAYOUT.value)
-    unknown = {*_ONLY.value} - {video.name for video in videos}
-    if unknown:
-        raise ValueError(f"`--only` must name videos. Received: {sorted(unknown)}.")
+    check_named("--only", _ONLY.value, videos)
     chosen = [video for video in videos if not _ONLY.value or video.name in _ONLY.value]
     filter_of = _CorrelationFilter if _TRACKER.value in _FILTERS else _network_tracker
     tracker, curves, seconds = filter_of(_TRACKER.value), {}, 0.0
@@ -57,8 +55,7 @@ def _measure(results: pathlib.Path) -> None:
         start = time.perf_counter()
         boxes = followed(tracker, video)
         seconds += time.perf_counter() - start
-        lines = [",".join(f"{value:.2f}" for value in box) for box in boxes]
-        write_text(results / f"{video.name}.txt", "\n".join(lines) + "\n")
+        write_boxes(results / f"{video.name}.txt", boxes)
         curves[video.name] = evaluate(boxes, video.boxes, video.absent)
         print(f"{video.name}: {curves[video.name].scores()['success_auc']:.3f}", flush=True)
     mean = mean_curves([*curves.values()])

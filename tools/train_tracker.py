@@ -55,16 +55,11 @@ def _train(out: pathlib.Path) -> None:
     from tf_hetero.tracking.backbones import features_of
     from tf_hetero.tracking.network import DiMP
     from tf_hetero.tracking.sampling import SamplingRules, VideoSets
-    from tf_hetero.tracking.sequences import read_videos
+    from tf_hetero.tracking.sequences import check_named, read_videos
 
     check_free(out, overwrite=False)
     videos = read_videos(_VIDEOS.value, _LAYOUT.value)
-    unknown = {*_LEAVE_OUT.value} - {video.name for video in videos}
-    if unknown:
-        raise ValueError(
-            f"`--leave_out` must name videos. Received: {sorted(unknown)}. There are "
-            f"{[video.name for video in videos]}."
-        )
+    check_named("--leave_out", _LEAVE_OUT.value, videos)
     learned = [video for video in videos if video.name not in _LEAVE_OUT.value]
     keras.utils.set_random_seed(_SEED.value)
     mean, std = ([float(value) for value in flag.value] for flag in (_MEAN, _STD))

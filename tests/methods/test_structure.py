@@ -22,6 +22,14 @@ def built(network):
     return network
 
 
+def drawn_weights(network):
+    """Gives a network random weights; all of its weights by name."""
+    rng = np.random.default_rng(0)
+    for weight in network.trainable_weights:
+        weight.assign(rng.normal(size=weight.shape))
+    return {w.path.split("/")[-1]: np.asarray(w, np.float64) for w in network.weights}
+
+
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
@@ -29,10 +37,7 @@ def sigmoid(x):
 def test_logits_are_those_of_the_written_equations():
     """GRU (Cho et al. 2014, reset after the product), ReLU, heads; weight norm by hand."""
     network = built(th.HyperStructureNetwork(SIZES, input_dim=4, units=6, seed=0))
-    rng = np.random.default_rng(0)
-    for weight in network.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape))
-    weights = {w.path.split("/")[-1]: np.asarray(w, np.float64) for w in network.weights}
+    weights = drawn_weights(network)
 
     def kernel(direction, scale):
         lengths = np.sqrt((weights[direction] ** 2).sum(0))
@@ -68,10 +73,7 @@ def test_weight_norm_begins_at_the_initial_kernels():
 
 def test_logits_of_the_dense_network_are_those_of_the_written_equations():
     network = built(th.DenseStructureNetwork(SIZES, input_dim=4, units=6, seed=0))
-    rng = np.random.default_rng(0)
-    for weight in network.trainable_weights:
-        weight.assign(rng.normal(size=weight.shape))
-    weights = {w.path.split("/")[-1]: np.asarray(w, np.float64) for w in network.weights}
+    weights = drawn_weights(network)
 
     def dense(x, name):
         lengths = np.sqrt((weights[f"{name}_direction"] ** 2).sum(0))

@@ -37,9 +37,9 @@ def run(options: argparse.Namespace) -> None:
     """Checks, then tracks frame by frame."""
     check_model_file(options.model)
 
-    from tf_hetero.files import check_free, write_text
+    from tf_hetero.files import check_free
     from tf_hetero.tracking.network import DiMP
-    from tf_hetero.tracking.sequences import numbered_frames
+    from tf_hetero.tracking.sequences import numbered_frames, write_boxes
     from tf_hetero.tracking.tracker import Tracker, TrackingRules
 
     out = pathlib.Path(options.out)
@@ -56,8 +56,7 @@ def run(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     boxes, lost = _tracked(tracker, frames, options.box)
     seconds = time.perf_counter() - start
-    lines = [",".join(f"{value:.2f}" for value in box) for box in boxes]
-    write_text(out, "\n".join(lines) + "\n")
+    write_boxes(out, boxes)
     print(f"{len(frames)} frames in {seconds:.1f} s, {len(frames) / seconds:.1f} a second")
     if lost:
         print(f"The target was lost in {len(lost)}: {_ranges(lost)}")

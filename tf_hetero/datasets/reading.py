@@ -10,6 +10,12 @@ _PNG, _DEPTH = b"\x89PNG\r\n\x1a\n", 24  # where a PNG file says how many bits a
 _LUMA = np.array([0.299, 0.587, 0.114])  # of red, green and blue, ITU-R BT.601
 
 
+def pictures_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The picture files of a folder, by name; none if it is no folder."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [file for file in found if file.suffix.lower() in ENDINGS]
+
+
 def picture_files(place: str | os.PathLike) -> list[pathlib.Path]:
     """A file, or the pictures in a folder, by name.
 
@@ -19,8 +25,7 @@ def picture_files(place: str | os.PathLike) -> list[pathlib.Path]:
     path = pathlib.Path(place)
     if path.is_file():
         return [path]
-    found = sorted(path.iterdir()) if path.is_dir() else []
-    pictures = [file for file in found if file.suffix.lower() in ENDINGS]
+    pictures = pictures_in(path)
     if not pictures:
         raise ValueError(
             f"Pictures must be a file, or a folder that holds some ({', '.join(ENDINGS)}). "

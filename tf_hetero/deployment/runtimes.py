@@ -16,6 +16,9 @@ from tf_hetero.deployment.conversion import (
 )
 from tf_hetero.deployment.signatures import input_names, make_signature
 
+# Each with the ending of its files' names.
+RUNTIMES = {"litert": ".tflite", "onnx": ".onnx", "savedmodel": ""}
+
 
 @dataclasses.dataclass(frozen=True)
 class Runtime:
@@ -30,11 +33,10 @@ class Runtime:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        known = ("litert", "onnx", "savedmodel")
-        if self.name not in known or self.dtype not in ("float32", "int8"):
+        if self.name not in RUNTIMES or self.dtype not in ("float32", "int8"):
             raise ValueError(
-                f"`runtime` must be one of {known} and `dtype` 'float32' or 'int8'. "
-                f"Received: runtime={self.name!r}, dtype={self.dtype!r}"
+                f"`runtime` must be one of {tuple(RUNTIMES)} and `dtype` 'float32' or "
+                f"'int8'. Received: runtime={self.name!r}, dtype={self.dtype!r}"
             )
         if self.dtype == "int8" and self.name != "litert":
             raise ValueError(
@@ -46,7 +48,7 @@ class Runtime:
     @property
     def ending(self) -> str:
         """Of the names of files."""
-        return {"litert": ".tflite", "onnx": ".onnx", "savedmodel": ""}[self.name]
+        return RUNTIMES[self.name]
 
     @property
     def quantization(self) -> str:

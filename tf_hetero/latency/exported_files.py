@@ -6,6 +6,7 @@ import pathlib
 import tempfile
 from collections.abc import Sequence
 
+from tf_hetero.deployment.runtimes import RUNTIMES
 from tf_hetero.graph.arguments import check_whole
 from tf_hetero.latency.fitting import quartiles
 from tf_hetero.latency.table import run_files
@@ -73,7 +74,7 @@ def _runtime(exports: Sequence[Exported]) -> str:
             f"Received: {exports!r}"
         )
     found = {str(exported.format).partition("_")[0] for exported in exports}
-    if len(found) != 1 or not found <= {"litert", "onnx", "savedmodel"}:
+    if len(found) != 1 or not found <= {*RUNTIMES}:
         raise ValueError(
             "Files of one format are measured beside each other. Received: "
             f"{[exported.format for exported in exports]}. Measure each format apart."

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tf_hetero.tracking.boxes import centers
 from tf_hetero.tracking.network import DiMP
 
 
@@ -18,7 +19,7 @@ def jittered(box: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarr
     """
     moved = rng.uniform(-0.1, 0.1, (number, 2))
     sides = box[2:] * np.exp(rng.uniform(-0.25, 0.25, (number, 2)))
-    middles = box[:2] + box[2:] / 2 + moved * box[2:]
+    middles = centers(box) + moved * box[2:]
     others = np.concatenate([middles - sides / 2, sides], axis=1)
     return np.concatenate([box[np.newaxis], others]).astype("float32")
 

@@ -4,11 +4,19 @@ import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from tf_hetero.datasets.reading import ENDINGS, in_bytes, read_picture, with_channels
+from tf_hetero.datasets.reading import (
+    ENDINGS,
+    in_bytes,
+    pictures_in,
+    read_picture,
+    with_channels,
+)
+from tf_hetero.files import write_text
 
 # OTB's David is annotated from this frame on; its other pictures come before.
 _OTB_FIRST = {"David": 300}
@@ -69,6 +77,16 @@ def read_videos(folder: str | os.PathLike, layout: str) -> list[Video]:
     return videos
 
 
+def check_named(argument: str, names: Iterable[str], videos: Sequence[Video]) -> None:
+    """Raises `ValueError` for names that no video has."""
+    known = [video.name for video in videos]
+    unknown = sorted({*names} - {*known})
+    if unknown:
+        raise ValueError(
+            f"`{argument}` must name videos. Received: {unknown}. There are {known}."
+        )
+
+
 def video_frames(folder: str | os.PathLike) -> tuple[pathlib.Path, ...]:
     """The picture files of a folder, in the order of the numbers in their names.
 
@@ -76,9 +94,7 @@ def video_frames(folder: str | os.PathLike) -> tuple[pathlib.Path, ...]:
         ValueError: if there is no such folder, it holds no pictures, or two have one
             number.
     """
-    path = pathlib.Path(folder)
-    found = sorted(path.iterdir()) if path.is_dir() else []
-    files = [file for file in found if file.suffix.lower() in ENDINGS]
+    files = pictures_in(pathlib.Path(folder))
     if not files:
         raise ValueError(
             f"Frames must be a folder with pictures ({', '.join(ENDINGS)}). Received: "
@@ -155,6 +171,12 @@ def read_boxes(file: pathlib.Path, origin: int = 0) -> np.ndarray:
             ) from error
     boxes[:, :2] -= origin
     return boxes
+
+
+def write_boxes(file: pathlib.Path, boxes: Any) -> None:
+    """Writes boxes as `read_boxes` reads them, to a hundredth of a pixel."""
+    lines = [",".join(f"{value:.2f}" for value in box) for box in boxes]
+    write_text(file, "\n".join(lines) + "\n")
 
 
 def _lines(file: pathlib.Path) -> list[str]:

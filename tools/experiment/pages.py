@@ -13,7 +13,8 @@ from typing import Any
 
 from tools.experiment.figures import shown_name
 from tools.experiment.identity import read_record
-from tools.experiment.pairing import half_interval, markdown, paired_text
+from tools.experiment.markdown import markdown_table
+from tools.experiment.pairing import half_interval, minus, paired_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Runs:
         """An arm minus another, of the same seeds; `of` is where the other was run."""
         mine, other = self.accuracies(arm), (of or self).accuracies(base)
         label = label or f"{shown_name(arm)} minus {shown_name(base)}"
-        return Difference(label, {s: mine[s] - other[s] for s in mine if s in other})
+        return Difference(label, minus(mine, other))
 
 
 def accuracies(runs: Runs, arms: Sequence[str] = ()) -> str:
@@ -95,7 +96,7 @@ def accuracies(runs: Runs, arms: Sequence[str] = ()) -> str:
                 f"{means[1] / 1e3:.3g}",
             ]
         )
-    return markdown(rows)
+    return markdown_table(rows)
 
 
 def differences(found: Iterable[Difference]) -> str:
@@ -108,7 +109,7 @@ def differences(found: Iterable[Difference]) -> str:
         shown = ["" if value is None else _signed(value) for value in values]
         half = "" if difference.half is None else f"{difference.half:.2f}"
         rows.append([difference.label, *shown, _signed(difference.mean), half])
-    return markdown(rows)
+    return markdown_table(rows)
 
 
 def verdict(difference: Difference, bound: float = 0.0) -> str:
@@ -198,6 +199,8 @@ def cut_sets(folder: str, *bases: str) -> str:
 
 def trained_on(folder: str) -> str:
     """What `tools.finetune` found, set by set, and `greedy` widths minus `uniform` ones."""
+    from tools.experiment.recovered import in_percent
+
     results = sorted(_records(folder, "*-epochs*.json"), key=lambda r: r["number"])
     lengths = sorted({record["epochs"] for record in results})
     rows = [["start, widths", "untrained", *map(_epochs, lengths)]]
@@ -210,10 +213,10 @@ def trained_on(folder: str) -> str:
         row.append(f"{least:.2f} to {most:.2f}" if most > least else f"{least:.2f}")
         for epochs in lengths:
             found = [r["accuracy"] for r in own if r["epochs"] == epochs]
-            row.append(" / ".join(f"{100 * accuracy:.2f}" for accuracy in found))
+            row.append(in_percent(found))
         rows.append(row)
     whole = f"Whole: {100 * results[0]['whole']:.2f} %."
-    return "\n\n".join([whole, markdown(rows), *_better_widths(results, lengths)])
+    return "\n\n".join([whole, markdown_table(rows), *_better_widths(results, lengths)])
 
 
 def _epochs(count: int) -> str:
@@ -221,19 +224,17 @@ def _epochs(count: int) -> str:
 
 
 def _better_widths(results: list[dict[str, Any]], lengths: list[int]) -> list[str]:
-    found = {
-        (r["arm"], r["epochs"], r["number"]): 100 * r["accuracy"]
-        for r in results
-        if r["begins"] == "reconstructed"
-    }
     lines = []
     for epochs in lengths:
-        values = [
-            accuracy - found["fisher_uniform", epochs, number]
-            for (arm, length, number), accuracy in found.items()
-            if (arm, length) == ("fisher_greedy", epochs)
-            and ("fisher_uniform", epochs, number) in found
-        ]
+        greedy, uniform = (
+            {
+                r["number"]: 100 * r["accuracy"]
+                for r in results
+                if (r["begins"], r["arm"], r["epochs"]) == ("reconstructed", arm, epochs)
+            }
+            for arm in ("fisher_greedy", "fisher_uniform")
+        )
+        values = [*minus(greedy, uniform).values()]
         if values:
             text = f"- {_epochs(epochs)}, greedy minus uniform: {paired_text(values)}"
             lines.append(text)
@@ -254,7 +255,7 @@ def origins(*folders: str) -> str:
             values = [record[before] for record in records]
             cells = ", ".join(map(_signed, values)), _signed(statistics.mean(values))
             rows.append([f"initial {before}, {pathlib.Path(folder).name}", *cells])
-    return markdown(rows)
+    return markdown_table(rows)
 
 
 def verdicts(*judged: str) -> str:

@@ -1,13 +1,22 @@
-"""Differences between two arms, seed by seed, and tables, as the pages write them."""
+"""Differences between two arms, seed by seed, and what they say about their mean."""
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
 
 SAID = (
     "± is half of a 95 % interval of the mean, by Student's t of the differences, which "
     "are taken for independent and normal"
 )
+
+
+Seed = TypeVar("Seed", bound=Hashable)
+
+
+def minus(first: Mapping[Seed, float], second: Mapping[Seed, float]) -> dict[Seed, float]:
+    """The first's values minus the second's, of the seeds that both have."""
+    return {seed: value - second[seed] for seed, value in first.items() if seed in second}
 
 
 def half_interval(differences: Sequence[float]) -> float | None:
@@ -27,9 +36,3 @@ def paired_text(differences: Sequence[float]) -> str:
     half = half_interval(differences)
     within = "" if half is None else f" ± {half:.2f}"
     return f"{shown} (mean {statistics.mean(differences):+.2f}{within})"
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as a Markdown table, the first one its head."""
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], "| --- " * len(rows[0]) + "|", *lines[1:]])

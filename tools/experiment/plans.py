@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 import tf_hetero
+from tools.experiment.markdown import markdown_table
 from tools.experiment.networks import build_network
 from tools.experiment.rows import noise
 from tools.experiment.settings import Settings
@@ -44,11 +45,11 @@ def plan(steps: Sequence[Step], settings: Settings) -> str:
         settings: of the experiment.
     """
     pictures, examples = _stand_in(settings)
-    rows = [_HEAD, ("---",) * len(_HEAD)]
+    rows: list[Sequence[str]] = [_HEAD]
     for step in steps:
         cells = _counted(step, settings, pictures, examples)
         rows.append((step.name, ", ".join(step.needs), *cells))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + f"\n{_MEANING}"
+    return f"{markdown_table(rows)}\n{_MEANING}"
 
 
 def _stand_in(settings: Settings) -> tuple[Any, int]:

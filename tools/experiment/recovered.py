@@ -6,25 +6,23 @@ from typing import Any
 
 from tools.experiment.cutting import STARTS
 from tools.experiment.figures import new_figure, palette, save_figure
-from tools.experiment.pairing import markdown, paired_text
+from tools.experiment.markdown import markdown_table
+from tools.experiment.pairing import minus, paired_text
 
 
 def table(results: list[dict[str, Any]]) -> str:
     """As it is → recalibrated → reconstructed, means over the sets, as Markdown."""
     cuts = sorted({result["percent"] for result in results})
     starts = [start for start in STARTS if start in results[0]]
-    lines = [
-        "| arm | " + " | ".join(f"−{cut} % of MACs" for cut in cuts) + " |",
-        "| --- |" + " --- |" * len(cuts),
-    ]
+    rows = [["arm", *(f"−{cut} % of MACs" for cut in cuts)]]
     for arm in dict.fromkeys(result["arm"] for result in results):
         cells = []
         for cut in cuts:
             found = [r for r in results if (r["arm"], r["percent"]) == (arm, cut)]
             means = [100 * sum(r[s] for r in found) / len(found) for s in starts]
             cells.append(" → ".join(f"{mean:.2f}" for mean in means))
-        lines.append(f"| {arm.replace('_', ', ', 1)} | " + " | ".join(cells) + " |")
-    return f"Whole network: {100 * results[0]['whole']:.2f} %.\n\n" + "\n".join(lines)
+        rows.append([arm.replace("_", ", ", 1), *cells])
+    return f"Whole network: {100 * results[0]['whole']:.2f} %.\n\n{markdown_table(rows)}"
 
 
 def by_set(results: list[dict[str, Any]]) -> str:
@@ -37,10 +35,15 @@ def by_set(results: list[dict[str, Any]]) -> str:
         row = [arm.replace("_", ", ", 1)]
         for cut in cuts:
             found = [r["reconstructed"] for r in own if r["percent"] == cut]
-            row.append(" / ".join(f"{100 * accuracy:.2f}" for accuracy in found))
+            row.append(in_percent(found))
         half = [r for r in own if r["percent"] == 50]
         rows.append([*row, *(_half(half) if half else ("", ""))])
-    return markdown(rows)
+    return markdown_table(rows)
+
+
+def in_percent(accuracies: list[float]) -> str:
+    """One of each set."""
+    return " / ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
 
 
 def _half(results: list[dict[str, Any]]) -> tuple[str, str]:
@@ -52,17 +55,16 @@ def _half(results: list[dict[str, Any]]) -> tuple[str, str]:
 
 def differences(results: list[dict[str, Any]], base: str) -> list[str]:
     """Reconstructed accuracies minus those of another arm, set by set, in points."""
-    found = {(r["arm"], r["percent"], r["number"]): r["reconstructed"] for r in results}
+    found: dict[tuple[str, int], dict[int, float]] = {}
+    for r in results:
+        sets = found.setdefault((r["arm"], r["percent"]), {})
+        sets[r["number"]] = 100 * r["reconstructed"]
     lines = []
-    for arm, percent in dict.fromkeys((arm, percent) for arm, percent, _ in found):
-        numbers = [n for a, p, n in found if (a, p) == (arm, percent) and a != base]
-        values = [
-            100 * (found[arm, percent, n] - found[base, percent, n])
-            for n in numbers
-            if (base, percent, n) in found
-        ]
-        if values:
-            lines.append(f"- −{percent} %, {arm} minus {base}: {paired_text(values)}")
+    for (arm, percent), sets in found.items():
+        values = minus(sets, found.get((base, percent), {}))
+        if values and arm != base:
+            shown = paired_text([*values.values()])
+            lines.append(f"- −{percent} %, {arm} minus {base}: {shown}")
     return lines
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from tf_hetero import datasets
 from tf_hetero.datasets.degrading import Degradation
 from tf_hetero.datasets.patches import Patches
+from tools.experiment.markdown import markdown_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,7 @@ def table(results: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
         "by magnitude",
         "printed",
     ]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines = [head]
     for row in dict.fromkeys(row for row, _ in results):
         printed, runs = PRINTED[row], results[row, "gradient"]
         baseline = runs[0]["baseline"]
@@ -107,8 +108,8 @@ def table(results: dict[tuple[str, str], list[dict[str, Any]]]) -> str:
             *(_millions(results[row, criterion]) for criterion in CRITERIA),
             printed.lwdna_params,
         ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return markdown_table(lines) + "\n"
 
 
 def _millions(runs: list[dict[str, Any]]) -> str:

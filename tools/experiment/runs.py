@@ -116,7 +116,7 @@ def execute(
         "arm": run.arm.name,
         "seed": run.seed,
         **task.measured(model, pictures, history),
-        **({"begun_with": stages.begun_with} if settings.pretrained else {}),
+        **stages.begun_with,
         "history": history,
         **cost(model, task.counted_shape(pictures)),
         "search_seconds": None if run.arm.kind == "none" else search["seconds"],

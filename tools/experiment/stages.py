@@ -87,12 +87,13 @@ class Stages:
 
     @functools.cached_property
     def begun_with(self) -> dict[str, Any]:
-        """What the network reaches that all arms begin with; nothing without one."""
+        """For the record: what the network reaches that all arms begin with, if any."""
         path = self.settings.pretrained
         if not path:
             return {}
         network = self._loaded(pathlib.Path(path), "pretrained")
-        return task_of(self.settings).measured(network, self.pictures, {})
+        found = task_of(self.settings).measured(network, self.pictures, {})
+        return {"begun_with": found}
 
     def _searched(
         self, arm: Arm, seed: int, trained: keras.Model | None, checkpoint: Checkpoint

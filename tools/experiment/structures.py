@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tf_hetero.graph.channels import ChannelGraph
+from tf_hetero.methods.mch.gates import TEMPERATURE, UnitGates
 from tf_hetero.widths.width_rules import WidthRules
 from tools.experiment.figures import new_figure
 
@@ -33,12 +34,12 @@ def sample(graph: ChannelGraph, record: Mapping[str, Any], seed: int) -> dict[st
         )
     rules = WidthRules(**record["settings"]["search"]["widths"])
     allowed = rules.allowed_units(graph)
-    floors = {g.name: int(a[0]) for g, a in zip(graph.groups, allowed, strict=True)}
-    rng = np.random.default_rng(seed)
-    masks = {name: rng.random(len(p)) < p for name, p in likely.items()}
-    for name, p in likely.items():
-        masks[name][np.argsort(-p, kind="stable")[: floors[name]]] = True
-    return masks
+    least = {g.name: int(a[0]) for g, a in zip(graph.groups, allowed, strict=True)}
+    gates = UnitGates(graph, {name: least[name] for name in likely}, TEMPERATURE)
+    probabilities = np.concatenate([*likely.values()])
+    # A gate is open where its probability is above a uniform number.
+    noise = -np.random.default_rng(seed).random(len(probabilities))
+    return gates.masks(probabilities, noise)
 
 
 def figure(result: Mapping[str, Any]) -> Any:

@@ -16,7 +16,8 @@ from tools.experiment.figures import (
     save_figure,
     shown_name,
 )
-from tools.experiment.pairing import SAID, paired_text
+from tools.experiment.markdown import markdown_table
+from tools.experiment.pairing import SAID, minus, paired_text
 from tools.experiment.search_figures import (
     latent_progress,
     search_progress,
@@ -83,11 +84,7 @@ def _paired(arms: dict[str, Any]) -> dict[str, dict[str, float]]:
         return {}
     before = arms["baseline"]["scores"]
     return {
-        arm: {
-            seed: score - before[seed]
-            for seed, score in values["scores"].items()
-            if seed in before
-        }
+        arm: minus(values["scores"], before)
         for arm, values in arms.items()
         if arm != "baseline"
     }
@@ -105,7 +102,7 @@ def table(summarized: dict[str, Any], test_set: str = "") -> str:
     head += ["SSIM in %" if test_set else "training"]
     top5 = any(values["top5"] is not None for values in arms.values())
     head += ["top-5"] * top5 + ["MACs", "papers' FLOPs", "parameters", "search s"]
-    rows = [head, ["---"] * len(head)]
+    rows = [head]
     for arm, values in arms.items():
         differences = summarized["paired_difference"].get(arm, {}).values()
         seconds = values["search_seconds"]
@@ -121,7 +118,7 @@ def table(summarized: dict[str, Any], test_set: str = "") -> str:
                 "" if seconds is None else f"{seconds:.1f}",
             ]
         )
-    text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    text = markdown_table(rows)
     text += (
         f"\n\nPSNR in dB on {test_set} after the last epoch; {summarized['floor']:.2f} if "
         "nothing is done (noisy, or enlarged by a bicubic).\n"
